@@ -1,0 +1,38 @@
+# The commands of oO; `make help` lists them. What a target needs first is scripts/setup.sh's business.
+.PHONY: help run test test-fast bench check
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# The node that Playwright brings needs libatomic, which a bare Debian lacks; the environment's own does not.
+export PLAYWRIGHT_NODEJS_PATH := $(CURDIR)/.venv/bin/node
+setup := @sh scripts/setup.sh
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+# exec, so that Ctrl-C and SIGTERM reach the server itself.
+run: ## install what is missing, build, migrate and serve on http://localhost:8000 (PORT=9000 make run moves it)
+	$(setup) run
+	@exec .venv/bin/oo run
+
+test: ## the whole test suite, with browser and servers, installing what it needs
+	$(setup) test
+	@.venv/bin/python -m pytest
+
+test-fast: ## the tests without browser and servers
+	$(setup) dev
+	@.venv/bin/python -m pytest -m "not browser and not server"
+
+bench: ## print the benchmarks
+	$(setup) test
+	@.venv/bin/python -m bench
+
+check: ## format, lint, types, import contracts, dead code, migrations in step with models
+	$(setup) dev
+	@ruff format --check .
+	@ruff check .
+	@pyright
+	@lint-imports
+	@.venv/bin/python scripts/dead_code.py
+	@oo migrate --check

@@ -1,0 +1,1 @@
+"""oO: one well-chosen tip at the right moment."""

@@ -1,0 +1,5 @@
+"""`python -m oo_app` is `oo`."""
+
+from oo_app.cli import main
+
+main()

@@ -1,0 +1,205 @@
+"""Who somebody is: signing in, the profile shown, preferences, leaving."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import IntegrityError
+
+from oo_app.accounts.models import Consent, Identity, Preferences, User
+from oo_app.accounts.oidc import Person
+from oo_app.accounts.sessions import open_session
+from oo_app.kit.config import Settings
+from oo_app.kit.crypto import Place, hash_token
+from oo_app.kit.db import Tx
+from oo_app.kit.errors import NotFound
+from oo_app.kit.ids import new_id
+from oo_app.runtime import Runtime
+
+DOCUMENTS = {"terms": "2026-11-22", "privacy": "2026-11-22"}
+SANDBOX_ADMIN = "admin@sandbox.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A consent as it is shown."""
+
+    document: str
+    version: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person as they see themselves."""
+
+    id: str
+    email: str
+    role: str
+    created_at: datetime
+    consents: tuple[Agreed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A person's preferences; times of day are HH:MM in their zone."""
+
+    time_zone: str | None
+    quiet_from: str
+    quiet_to: str
+    notify: bool
+    paused: bool
+    learn_across_people: bool
+    allow_remote_ai: bool
+    push_budget_per_week: int
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The person's zone, UTC until told."""
+        return ZoneInfo(self.time_zone or "UTC")
+
+
+async def sign_in(rt: Runtime, person: Person, *, replacing: str | None) -> tuple[str, str]:
+    """Find or make the account of a validated identity, record consent, open a session: (user id, cookie value).
+
+    Identities are never linked by address; another issuer or subject is another account.
+    """
+    subject = hash_token(f"{person.issuer}\x1f{person.subject}")
+    user_id = await _find(rt, person.issuer, subject) or await _create(rt, person, subject)
+    vault = await rt.vault.for_user(user_id)
+    async with rt.db.begin() as tx:
+        email = vault.seal(person.email, Place("user", user_id, "email"))
+        role = role_of(rt.settings, person)
+        await tx.session.execute(update(User).where(User.id == user_id).values(email=email, role=role))  # pyright: ignore[reportArgumentType]
+        if person.refresh_token:
+            sealed = vault.seal(person.refresh_token, Place("identity", user_id, "refresh_token"))
+            await tx.session.execute(update(Identity).where(Identity.user_id == user_id).values(refresh_token=sealed))  # pyright: ignore[reportArgumentType]
+        await _record_consent(tx, user_id)
+        token = await open_session(tx, user_id, replacing=replacing)
+    return user_id, token
+
+
+def role_of(settings: Settings, person: Person) -> str:
+    """Return admin for the seeded address at a real provider, and for the sandbox's admin in development."""
+    email = person.email.lower()
+    is_sandbox = person.issuer.startswith(f"{settings.sandbox_url}/sandbox/")
+    if is_sandbox:
+        return "admin" if email == SANDBOX_ADMIN and settings.has_sandbox else "user"
+    is_known = urlsplit(person.issuer).scheme == "https"
+    return "admin" if is_known and settings.admin_seed_email and email == settings.admin_seed_email.lower() else "user"
+
+
+async def profile(rt: Runtime, user_id: str) -> Profile:
+    """Return a person's own account."""
+    vault = await rt.vault.for_user(user_id)
+    async with rt.db.read() as session:
+        user = await session.get(User, user_id)
+        consents = (
+            await session.execute(
+                select(Consent.document, Consent.version, Consent.at)  # type: ignore[call-overload]
+                .where(Consent.user_id == user_id)
+                .order_by(Consent.at, Consent.document)
+            )
+        ).all()
+    if user is None:
+        raise NotFound
+    return Profile(
+        id=user.id,
+        email=vault.open(user.email, Place("user", user_id, "email")),
+        role=user.role,
+        created_at=user.created_at,
+        consents=tuple(Agreed(*row) for row in consents),
+    )
+
+
+async def find_by_email(rt: Runtime, email: str) -> list[str]:
+    """Return the accounts whose identity came with that address; there may be one per provider."""
+    async with rt.db.read() as session:
+        query = select(Identity.user_id).where(Identity.email_hash == rt.vault.lookup(email.strip().lower()))  # type: ignore[call-overload]
+        return list((await session.execute(query)).scalars().all())
+
+
+async def preferences(rt: Runtime, user_id: str) -> Chosen:
+    """Return what a person chose."""
+    async with rt.db.read() as session:
+        row = await session.get(Preferences, user_id)
+    if row is None:
+        raise NotFound
+    return Chosen(**{name: getattr(row, name) for name in Chosen.__dataclass_fields__})
+
+
+async def choose(rt: Runtime, user_id: str, **changes: str | bool | int | None) -> Chosen:
+    """Change preferences; the values were checked at the edge."""
+    if changes:
+        async with rt.db.begin() as tx:
+            await tx.session.execute(update(Preferences).where(Preferences.user_id == user_id).values(**changes))  # pyright: ignore[reportArgumentType]
+    return await preferences(rt, user_id)
+
+
+async def suggest_time_zone(tx: Tx, user_id: str, time_zone: str) -> None:
+    """Take a zone from the browser or a source, unless the person has one."""
+    untold = (Preferences.user_id == user_id, Preferences.time_zone.is_(None))  # type: ignore[union-attr]
+    await tx.session.execute(update(Preferences).where(*untold).values(time_zone=time_zone))
+
+
+async def erase(rt: Runtime, user_id: str) -> None:
+    """Remove a person: one delete that cascades, then the key, so that copies are unreadable."""
+    async with rt.db.begin() as tx:
+        await tx.session.execute(delete(User).where(User.id == user_id))  # pyright: ignore[reportArgumentType]
+    await rt.vault.destroy_for(user_id)
+
+
+async def identity_tokens(rt: Runtime, user_id: str) -> list[tuple[str, str]]:
+    """Return (issuer, refresh token) of identities whose provider wants to be told when the person leaves."""
+    vault = await rt.vault.for_user(user_id)
+    async with rt.db.read() as session:
+        query = select(Identity.issuer, Identity.refresh_token).where(  # type: ignore[call-overload]
+            Identity.user_id == user_id,
+            Identity.refresh_token.is_not(None),  # type: ignore[union-attr]
+        )
+        rows = (await session.execute(query)).all()
+    return [(i, vault.open(sealed, Place("identity", user_id, "refresh_token"))) for i, sealed in rows]
+
+
+async def _find(rt: Runtime, issuer: str, subject: str) -> str | None:
+    async with rt.db.read() as session:
+        query = select(Identity.user_id).where(Identity.issuer == issuer, Identity.subject == subject)  # type: ignore[call-overload]
+        return (await session.execute(query)).scalar_one_or_none()
+
+
+async def _create(rt: Runtime, person: Person, subject: str) -> str:
+    user_id = new_id(rt.clock.now())
+    vault = await rt.vault.create_for(user_id)
+    email = vault.seal(person.email, Place("user", user_id, "email"))
+    try:
+        async with rt.db.begin() as tx:
+            tx.session.add(User(id=user_id, email=email, role="user", created_at=tx.now))
+            await tx.session.flush()
+            tx.session.add(Preferences(user_id=user_id))
+            tx.session.add(
+                Identity(
+                    id=new_id(tx.now),
+                    user_id=user_id,
+                    issuer=person.issuer,
+                    subject=subject,
+                    email_hash=rt.vault.lookup(person.email.lower()),
+                    created_at=tx.now,
+                )
+            )
+    except IntegrityError:
+        # Two first sign-ins at once: the unique identity decided, and the other one won.
+        await rt.vault.destroy_for(user_id)
+        winner = await _find(rt, person.issuer, subject)
+        if winner is None:
+            raise
+        return winner
+    return user_id
+
+
+async def _record_consent(tx: Tx, user_id: str) -> None:
+    for document, version in DOCUMENTS.items():
+        row = {"id": new_id(tx.now), "user_id": user_id, "document": document, "version": version, "at": tx.now}
+        await tx.session.execute(upsert(Consent).values(row).on_conflict_do_nothing())

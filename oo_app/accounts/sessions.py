@@ -1,0 +1,81 @@
+"""Sessions: an opaque cookie, a hashed row; sliding thirty days, never more than ninety."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, or_, select, update
+
+from oo_app.accounts.models import Session, User
+from oo_app.kit.crypto import hash_token, new_token
+from oo_app.kit.db import Tx
+from oo_app.kit.errors import NotSignedIn
+from oo_app.runtime import Runtime
+
+SLIDING = timedelta(days=30)
+ABSOLUTE = timedelta(days=90)
+TOUCHED_EVERY = timedelta(hours=1)  # a write an hour keeps reading cheap
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking, by a session that is alive."""
+
+    user_id: str
+    session_id: str
+    role: str
+
+
+async def open_session(tx: Tx, user_id: str, *, replacing: str | None) -> str:
+    """Open a session and return the cookie's value; the one the browser came with ends."""
+    token = new_token()
+    if replacing:
+        await tx.session.execute(delete(Session).where(Session.id == hash_token(replacing)))  # pyright: ignore[reportArgumentType]
+    tx.session.add(Session(id=hash_token(token), user_id=user_id, created_at=tx.now, seen_at=tx.now))
+    return token
+
+
+async def caller(rt: Runtime, token: str | None) -> Caller:
+    """Return who holds the cookie's value; NotSignedIn when nobody does any more."""
+    found = await find_caller(rt, token)
+    if found is None:
+        raise NotSignedIn
+    return found
+
+
+async def find_caller(rt: Runtime, token: str | None) -> Caller | None:
+    """Return who holds the cookie's value, if anybody."""
+    if not token:
+        return None
+    now = rt.clock.now()
+    session_id = hash_token(token)
+    async with rt.db.read() as session:
+        query = (
+            select(Session.user_id, Session.created_at, Session.seen_at, User.role)  # type: ignore[call-overload]
+            .join(User, User.id == Session.user_id)
+            .where(Session.id == session_id)
+        )
+        row = (await session.execute(query)).one_or_none()
+    if row is None or now - row.seen_at >= SLIDING or now - row.created_at >= ABSOLUTE:
+        return None
+    if now - row.seen_at >= TOUCHED_EVERY:
+        await _touch(rt, session_id)
+    return Caller(user_id=row.user_id, session_id=session_id, role=row.role)
+
+
+async def close_session(rt: Runtime, token: str | None) -> None:
+    """End a session on the server; ending one that is gone is fine."""
+    if token:
+        async with rt.db.begin() as tx:
+            await tx.session.execute(delete(Session).where(Session.id == hash_token(token)))  # pyright: ignore[reportArgumentType]
+
+
+async def purge_sessions(rt: Runtime) -> None:
+    """Drop sessions that have run out."""
+    async with rt.db.begin() as tx:
+        ended = or_(Session.seen_at <= tx.now - SLIDING, Session.created_at <= tx.now - ABSOLUTE)  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(delete(Session).where(ended))
+
+
+async def _touch(rt: Runtime, session_id: str) -> None:
+    async with rt.db.begin() as tx:
+        await tx.session.execute(update(Session).where(Session.id == session_id).values(seen_at=tx.now))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,40 @@
+"""What a person has connected: grants, tokens kept alive, freshness."""
+
+from oo_app.connections.oauth import finish, start, with_access
+from oo_app.connections.service import (
+    REVOKE_TIMEOUT_S,
+    ConnectionView,
+    Reading,
+    disconnect,
+    due,
+    has_any,
+    mark_failed,
+    mark_read,
+    overview,
+    readings,
+    revoke,
+    seal_place,
+)
+from oo_app.connections.store import Held, connection_id_of, held, sources_by_name
+
+__all__ = [
+    "REVOKE_TIMEOUT_S",
+    "ConnectionView",
+    "Held",
+    "Reading",
+    "connection_id_of",
+    "disconnect",
+    "due",
+    "finish",
+    "has_any",
+    "held",
+    "mark_failed",
+    "mark_read",
+    "overview",
+    "readings",
+    "revoke",
+    "seal_place",
+    "sources_by_name",
+    "start",
+    "with_access",
+]

@@ -1,0 +1,160 @@
+"""OAuth of a source: consent, code exchange, refresh with rotation, and access that is always alive (RFC 6749)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
+from weakref import WeakValueDictionary
+
+import httpx
+from sqlalchemy import update
+
+from oo_app.accounts import begin_flow, take_flow
+from oo_app.connections.models import Connection
+from oo_app.connections.store import Held, held, keep_grant, sources_by_name
+from oo_app.events import SourceFailed
+from oo_app.kit import log
+from oo_app.kit.errors import Invalid, NotFound, ReconnectNeeded, SourceDown
+from oo_app.kit.http import Answer
+from oo_app.runtime import Runtime
+from oo_app.sources import Door, Grant, OAuth, Source, TokenRefused
+
+EARLY = timedelta(seconds=60)
+
+_log = log.get(__name__)
+_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+Result = TypeVar("Result")
+
+
+async def start(rt: Runtime, user_id: str, source_name: str, browser: str) -> str:
+    """Begin connecting a source; return where to send the browser."""
+    _, auth = _registered(rt, source_name)
+    begun = await begin_flow(rt, f"connect:{source_name}", browser, user_id=user_id)
+    query = {
+        "client_id": auth.client_id,
+        "scope": auth.scope,
+        "state": begun.state,
+        "response_type": "code",
+        "redirect_uri": _redirect_uri(rt, source_name),
+    }
+    return f"{auth.authorize_url}?{urlencode(query)}"
+
+
+async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, state: str, browser: str) -> str:
+    """Exchange the code of a round trip this person began; return the connection's id."""
+    source, auth = _registered(rt, source_name)
+    taken = await take_flow(rt, f"connect:{source_name}", state, browser)
+    if taken.user_id != user_id:
+        msg = "That connection was begun by somebody else. Please try again."
+        raise Invalid(msg, code="mismatch")
+    form = {
+        "client_id": auth.client_id,
+        "client_secret": auth.client_secret,
+        "code": code,
+        "redirect_uri": _redirect_uri(rt, source_name),
+    }
+    grant = _grant(await rt.http.send("POST", auth.token_url, form=form))
+    if grant is None:
+        msg = f"{source.title} did not accept that. Please try again."
+        raise Invalid(msg, code="untrusted")
+    return await keep_grant(rt, user_id, source_name, grant)
+
+
+async def with_access(
+    rt: Runtime, connection_id: str, call: Callable[[Door, Held], Awaitable[Result]]
+) -> Result:
+    """Call out with a living token: refreshed early, and once more when refused.
+
+    One call at a time per connection, so that a reading never overlaps a completion. Raises ReconnectNeeded after
+    marking the connection, SourceDown, or NotFound when the connection is gone.
+    """
+    async with locked(connection_id):
+        connection = await held(rt, connection_id)
+        if connection.needs_attention:
+            raise ReconnectNeeded
+        if connection.access_expires_at and connection.access_expires_at - rt.clock.now() < EARLY:
+            connection = await _refreshed(rt, connection)
+        try:
+            return await call(Door(rt.http, rt.settings, connection.access_token), connection)
+        except TokenRefused:
+            connection = await _refreshed(rt, connection)
+        try:
+            return await call(Door(rt.http, rt.settings, connection.access_token), connection)
+        except TokenRefused as error:
+            await _mark_refused(rt, connection)
+            raise ReconnectNeeded from error
+
+
+@asynccontextmanager
+async def locked(connection_id: str) -> AsyncIterator[None]:
+    """Hold the connection: nobody else in this process reads, completes, refreshes or revokes with it."""
+    lock = _locks.setdefault(connection_id, asyncio.Lock())
+    async with lock:
+        yield
+
+
+async def _refreshed(rt: Runtime, connection: Held) -> Held:
+    """Trade the refresh token for a new grant and store it before anything uses it; never cancelled midway."""
+    if connection.refresh_token is None:
+        await _mark_refused(rt, connection)
+        raise ReconnectNeeded
+    return await asyncio.shield(_refresh(rt, connection, connection.refresh_token))
+
+
+async def _refresh(rt: Runtime, connection: Held, refresh_token: str) -> Held:
+    _, auth = _registered(rt, connection.source)
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": refresh_token,
+        "client_id": auth.client_id,
+        "client_secret": auth.client_secret,
+    }
+    # Repeating is safe within seconds: Todoist answers the same again for 60 s after a rotation.
+    grant = _grant(await rt.http.send("POST", auth.token_url, form=form, is_repeatable=True))
+    if grant is None:
+        await _mark_refused(rt, connection)
+        raise ReconnectNeeded
+    await keep_grant(rt, connection.user_id, connection.source, grant, is_refresh=True)
+    return await held(rt, connection.id)
+
+
+async def _mark_refused(rt: Runtime, connection: Held) -> None:
+    async with rt.db.begin() as tx:
+        query = update(Connection).where(Connection.id == connection.id).values(needs_attention=True)  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(query)
+        tx.emit(SourceFailed(connection.user_id, connection.id, connection.source))
+    _log.warning("connection.refused", connection_id=connection.id, source=connection.source)
+
+
+def _registered(rt: Runtime, source_name: str) -> tuple[Source, OAuth]:
+    source = sources_by_name().get(source_name)
+    auth = source.oauth(rt.settings) if source else None
+    if source is None or auth is None:
+        msg = "There is no such source to connect here"
+        raise NotFound(msg)
+    return source, auth
+
+
+def _redirect_uri(rt: Runtime, source_name: str) -> str:
+    return f"{rt.settings.base_url}/connect/{source_name}/callback"
+
+
+def _grant(answer: Answer) -> Grant | None:
+    """Read a token answer of either shape; None when the source refuses, SourceDown when it only fails."""
+    if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise SourceDown(None, retry_after=answer.retry_after, status=answer.status)
+    if answer.status != httpx.codes.OK:
+        return None
+    data: Any = answer.json()
+    token = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    access, refresh, expires = token.get("access_token"), token.get("refresh_token"), token.get("expires_in")
+    if not isinstance(access, str) or not access:
+        raise SourceDown(None, cause="no access_token")
+    return Grant(
+        access_token=access,
+        refresh_token=refresh if isinstance(refresh, str) and refresh else None,
+        expires_in=expires if isinstance(expires, int) and expires > 0 else None,
+        scope=str(token.get("scope") or ""),
+    )

@@ -1,0 +1,154 @@
+"""Connections as a person meets them: what is connected, how fresh it is, taking it back; and the record of readings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import delete, func, select, update
+
+from oo_app.connections.models import Connection
+from oo_app.connections.oauth import locked, with_access
+from oo_app.connections.store import Held, connection_id_of, sources_by_name
+from oo_app.events import SourceDisconnected
+from oo_app.kit import log
+from oo_app.kit.crypto import Place
+from oo_app.kit.db import Tx
+from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
+from oo_app.runtime import Runtime
+from oo_app.sources import SOURCES, Door
+
+State = Literal["connected", "not_connected", "needs_attention"]
+REVOKE_TIMEOUT_S = 5.0
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """A source as the connect page shows it."""
+
+    source: str
+    name: str
+    state: State
+    last_read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which connection to read, and how fresh it is."""
+
+    connection_id: str
+    last_read_at: datetime | None
+    needs_attention: bool
+    is_backing_off: bool
+
+
+async def overview(rt: Runtime, user_id: str) -> tuple[ConnectionView, ...]:
+    """Return every source with the person's state in it."""
+    async with rt.db.read() as session:
+        query = select(Connection.source, Connection.needs_attention, Connection.last_read_at).where(  # type: ignore[call-overload]
+            Connection.user_id == user_id
+        )
+        rows = {row.source: row for row in (await session.execute(query)).all()}
+
+    def view(name: str, title: str) -> ConnectionView:
+        row = rows.get(name)
+        if row is None:
+            return ConnectionView(name, title, "not_connected", None)
+        return ConnectionView(name, title, "needs_attention" if row.needs_attention else "connected", row.last_read_at)
+
+    return tuple(view(source.name, source.title) for source in SOURCES)
+
+
+async def readings(rt: Runtime, user_id: str) -> Sequence[Reading]:
+    """Return the person's connections and how fresh they are."""
+    columns = (Connection.id, Connection.last_read_at, Connection.needs_attention, Connection.failures, Connection.next_read_at)
+    async with rt.db.read() as session:
+        rows = (await session.execute(select(*columns).where(Connection.user_id == user_id))).all()  # type: ignore[call-overload]
+    return [
+        Reading(connection_id, last_read_at, needs_attention, failures > 0 and next_read_at > rt.clock.now())
+        for connection_id, last_read_at, needs_attention, failures, next_read_at in rows
+    ]
+
+
+async def due(rt: Runtime, limit: int) -> Sequence[str]:
+    """Return connections whose time to be read has come, the longest waiting first."""
+    async with rt.db.read() as session:
+        query = (
+            select(Connection.id)  # type: ignore[call-overload]
+            .where(Connection.next_read_at <= rt.clock.now(), Connection.needs_attention.is_(False))  # type: ignore[attr-defined]
+            .order_by(Connection.next_read_at)
+            .limit(limit)
+        )
+        return (await session.execute(query)).scalars().all()
+
+
+async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, owner_hash: str | None) -> None:
+    """Note a reading that worked; the next comes after the interval."""
+    interval = timedelta(milliseconds=rt.settings.todoist_sync_interval_ms)
+    values = {
+        "cursor": cursor,
+        "owner_hash": owner_hash,
+        "last_read_at": tx.now,
+        "next_read_at": tx.now + interval,
+        "failures": 0,
+    }
+    await tx.session.execute(update(Connection).where(Connection.id == connection.id).values(**values))  # pyright: ignore[reportArgumentType]
+
+
+async def mark_failed(rt: Runtime, connection_id: str, *, retry_after: float | None) -> None:
+    """Note a reading that failed; the pause doubles up to an hour, and never falls short of what the source asked."""
+    async with rt.db.begin() as tx:
+        row = await tx.session.get(Connection, connection_id)
+        if row is None:
+            return
+        pause = min(FIRST_PAUSE * 2 ** min(row.failures, 10), LONGEST_PAUSE)
+        row.next_read_at = tx.now + max(pause, timedelta(seconds=retry_after or 0))
+        row.failures += 1
+        tx.session.add(row)
+    if row.failures == 1:
+        _log.warning("connection.unreachable", connection_id=connection_id)
+
+
+async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
+    """Revoke at the source (one try of five seconds), then erase tokens and cached items. True when revoked there."""
+    connection_id = await connection_id_of(rt, user_id, source_name)
+    if connection_id is None:
+        msg = "That source is not connected"
+        raise NotFound(msg)
+    revoked = await revoke(rt, connection_id)
+    async with locked(connection_id), rt.db.begin() as tx:
+        await tx.session.execute(delete(Connection).where(Connection.id == connection_id))  # pyright: ignore[reportArgumentType]
+        tx.emit(SourceDisconnected(user_id, source_name))
+    return revoked
+
+
+async def revoke(rt: Runtime, connection_id: str) -> bool:
+    """Take a grant back at its source; False when the source did not take it in time."""
+
+    async def call(door: Door, connection: Held) -> None:
+        await sources_by_name()[connection.source].revoke(door)
+
+    try:
+        async with rt.clock.timeout(REVOKE_TIMEOUT_S):
+            await with_access(rt, connection_id, call)
+    except (SourceDown, TimeoutError):
+        return False
+    except ReconnectNeeded:
+        return True  # the source has ended the grant already
+    return True
+
+
+async def has_any(rt: Runtime, user_id: str) -> bool:
+    """Tell whether the person has connected a source."""
+    async with rt.db.read() as session:
+        query = select(func.count()).select_from(Connection).where(Connection.user_id == user_id)  # pyright: ignore[reportArgumentType]
+        return bool((await session.execute(query)).scalar_one())
+
+
+def seal_place(connection_id: str) -> Place:
+    """Return where a connection's cursor is sealed to."""
+    return Place("connection", connection_id, "cursor")

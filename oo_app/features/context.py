@@ -1,0 +1,24 @@
+"""The snapshot of a moment: what a policy is given, and what is stored so that learning never recomputes it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from ml.types import Array
+from oo_app.features.definitions import Moment
+from oo_app.features.registry import CANDIDATE_FEATURES, CONTEXT_FEATURES
+from oo_app.signals import OpenItem
+
+
+def moment(now: datetime, zone: ZoneInfo, items: Sequence[OpenItem]) -> Moment:
+    """Fix the moment of a decision."""
+    return Moment(now=now, local=now.astimezone(zone), zone=zone, open_items=len(items))
+
+
+def snapshot(at: Moment, items: Sequence[OpenItem]) -> tuple[Array, Array]:
+    """Return the context (k,) and the candidates (n, m), columns in the order of the registry."""
+    context = np.array([feature(at) for feature in CONTEXT_FEATURES], dtype=np.float64)
+    rows = [[feature(item, at) for feature in CANDIDATE_FEATURES] for item in items]
+    return context, np.array(rows, dtype=np.float64).reshape(len(items), len(CANDIDATE_FEATURES))

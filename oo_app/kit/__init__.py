@@ -1,0 +1,1 @@
+"""Technique without domain: knows nothing of oO's words."""

@@ -1,0 +1,179 @@
+"""Keys and seals: each person's key, what it seals, token hashes and look-up hashes.
+
+A person's data key (256 bits) is wrapped by the active OO_ENCRYPTION_KEYS and kept in a database of its own
+(OO_KEYS_URL). Destroying that one row makes everything sealed with it unreadable, wherever copies lie.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, event, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from oo_app.kit.config import Settings
+from oo_app.kit.errors import Invalid, NotFound
+
+NONCE_LENGTH = 12
+TOKEN_BYTES = 32
+CACHED_KEYS = 4096
+
+_metadata = MetaData()
+_person_keys = Table(
+    "person_key",
+    _metadata,
+    Column("user_id", String(36), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sealed value lives; a seal opens only in its own place."""
+
+    table: str
+    row: str
+    column: str
+
+    def encode(self) -> bytes:
+        """Return the associated data of the seal, unambiguous whatever the parts hold."""
+        return "\x1f".join((self.table, self.row, self.column)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonVault:
+    """Seals and opens with one person's key (AES-256-GCM, random nonce, place as associated data)."""
+
+    _cipher: AESGCM
+
+    def seal(self, text: str, place: Place) -> bytes:
+        """Seal a text to a place."""
+        nonce = secrets.token_bytes(NONCE_LENGTH)
+        return nonce + self._cipher.encrypt(nonce, text.encode(), place.encode())
+
+    def open(self, sealed: bytes, place: Place) -> str:
+        """Open what was sealed to that place; anything else raises Invalid."""
+        try:
+            return self._cipher.decrypt(sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:], place.encode()).decode()
+        except InvalidTag as error:
+            msg = "A stored value does not open in its place"
+            raise Invalid(msg, table=place.table, column=place.column) from error
+
+
+class Vault:
+    """Hands out people's keys and the application's own seals. Built without I/O; `start()` opens the key store."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Derive the wrapping and signing keys from the settings."""
+        self._url = settings.keys_url
+        self._wrap = MultiFernet([Fernet(_fernet_key(k, "wrap")) for k in settings.encryption_keys])
+        self._box = MultiFernet([Fernet(_fernet_key(k, "box")) for k in settings.secret_keys])
+        self._lookup_keys = [_derive(k, "lookup") for k in settings.secret_keys]
+        self._engine: AsyncEngine | None = None
+        self._people: OrderedDict[str, PersonVault] = OrderedDict()
+
+    async def start(self) -> None:
+        """Open the key store, making it where there is none."""
+        self._engine = create_async_engine(self._url)
+        event.listen(self._engine.sync_engine, "connect", _harden)
+        async with self._engine.begin() as connection:
+            await connection.run_sync(_metadata.create_all)
+        if self._engine.url.database:
+            Path(self._engine.url.database).chmod(0o600)
+
+    async def stop(self) -> None:
+        """Close the key store and forget every key."""
+        self._people.clear()
+        if self._engine:
+            await self._engine.dispose()
+
+    async def create_for(self, user_id: str) -> PersonVault:
+        """Make and keep the key of a new person."""
+        key = AESGCM.generate_key(bit_length=256)
+        async with self._store.begin() as connection:
+            await connection.execute(insert(_person_keys).values(user_id=user_id, wrapped=self._wrap.encrypt(key)))
+        return self._remember(user_id, PersonVault(AESGCM(key)))
+
+    async def for_user(self, user_id: str) -> PersonVault:
+        """Return a person's vault; NotFound once the key is destroyed."""
+        if (vault := self._people.get(user_id)) is not None:
+            self._people.move_to_end(user_id)
+            return vault
+        async with self._store.connect() as connection:
+            query = select(_person_keys.c.wrapped).where(_person_keys.c.user_id == user_id)
+            wrapped = (await connection.execute(query)).scalar_one_or_none()
+        if wrapped is None:
+            msg = "This account no longer exists"
+            raise NotFound(msg)
+        return self._remember(user_id, PersonVault(AESGCM(self._wrap.decrypt(wrapped))))
+
+    async def destroy_for(self, user_id: str) -> None:
+        """Destroy a person's key: nothing sealed with it can ever be read again."""
+        self._people.pop(user_id, None)
+        async with self._store.begin() as connection:
+            await connection.execute(delete(_person_keys).where(_person_keys.c.user_id == user_id))
+
+    def box(self, text: str) -> str:
+        """Seal something of ours that travels through a browser."""
+        return self._box.encrypt(text.encode()).decode()
+
+    def unbox(self, boxed: str, *, within_seconds: int) -> str:
+        """Open what `box` made, unless it is older; raises Invalid."""
+        try:
+            return self._box.decrypt(boxed.encode(), ttl=within_seconds).decode()
+        except InvalidToken as error:
+            msg = "That link is no longer valid"
+            raise Invalid(msg) from error
+
+    def lookup(self, text: str) -> str:
+        """Keyed hash for exact look-up of something that must not be readable (HMAC-SHA256, the active key)."""
+        return hmac.new(self._lookup_keys[0], text.encode(), hashlib.sha256).hexdigest()
+
+    @property
+    def _store(self) -> AsyncEngine:
+        if self._engine is None:
+            msg = "the key store is not open"
+            raise RuntimeError(msg)
+        return self._engine
+
+    def _remember(self, user_id: str, vault: PersonVault) -> PersonVault:
+        self._people[user_id] = vault
+        if len(self._people) > CACHED_KEYS:
+            self._people.popitem(last=False)
+        return vault
+
+
+def new_token() -> str:
+    """Draw an opaque secret for a cookie, a state or a nonce."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def hash_token(token: str) -> str:
+    """Hash a random token for storage; it has 256 bits, so a plain hash cannot be reversed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def same(left: str, right: str) -> bool:
+    """Compare two secrets in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def _derive(key: str, purpose: str) -> bytes:
+    return hmac.new(key.encode(), f"oo:{purpose}".encode(), hashlib.sha256).digest()
+
+
+def _fernet_key(key: str, purpose: str) -> bytes:
+    return base64.urlsafe_b64encode(_derive(key, purpose))
+
+
+def _harden(connection: "object", _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA secure_delete=ON")
+    cursor.close()

@@ -1,0 +1,123 @@
+"""The database: engines, the unit of work, and the column types that keep us honest."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from sqlalchemy import DateTime, Dialect, event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.types import TypeDecorator
+
+
+from oo_app.kit.clock import Clock
+
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA busy_timeout=5000",
+)
+
+
+class Emitted(Protocol):
+    """What a transaction can emit: a fact with a stable subject and a payload of ids, numbers and enumerations."""
+
+    @property
+    def subject(self) -> str:
+        """The stable name."""
+        ...
+
+    def payload(self) -> dict[str, str | int | float | bool | None]:
+        """The fields."""
+        ...
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in, aware UTC out, also on SQLite, which keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times, store UTC."""
+        if value is not None and value.tzinfo is None:
+            msg = "naive datetime"
+            raise ValueError(msg)
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back aware UTC."""
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@dataclass(slots=True)
+class Tx:
+    """One unit of work: a session, one time for all its rows, and what it emits on commit."""
+
+    session: AsyncSession
+    now: datetime
+    emitted: list[Emitted] = field(default_factory=list[Emitted])
+
+    def emit(self, fact: Emitted) -> None:
+        """Put a fact into the outbox with this transaction."""
+        self.emitted.append(fact)
+
+
+class Database:
+    """Two engines on one database: a single writer behind a lock, and readers."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        """Remember the address; `start()` connects."""
+        self._url = url
+        self._clock = clock
+        self._writer_lock = asyncio.Lock()
+        self._engine: AsyncEngine | None = None
+        self.outbox: Callable[[Tx], Awaitable[None]] | None = None
+        self.committed: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Open the engine."""
+        self._engine = create_async_engine(self._url, pool_size=8, max_overflow=8)
+        event.listen(self._engine.sync_engine, "connect", _set_pragmas)
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        if self._engine:
+            await self._engine.dispose()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine, once open."""
+        if self._engine is None:
+            msg = "the database is not open"
+            raise RuntimeError(msg)
+        return self._engine
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """Write: commit on leaving, roll back on any exception. No network and no model call inside."""
+        async with self._writer_lock:
+            async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
+                tx = Tx(session, self._clock.now())
+                yield tx
+                if tx.emitted and self.outbox:
+                    await self.outbox(tx)
+        if tx.emitted and self.committed:
+            self.committed()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Read from one snapshot; nothing is written."""
+        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()

@@ -1,0 +1,115 @@
+"""The one door for HTTP out of the process: time-outs, bounded retries, and errors of our own family."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from oo_app.kit import log
+from oo_app.kit.clock import Clock
+from oo_app.kit.errors import SourceDown
+
+TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+MAX_BYTES = 10 * 1024 * 1024
+RETRIES = 2
+RETRY_PAUSE_S = 0.3
+LONGEST_PAUSE_S = 2.0
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, read within the limits."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Parse the body; torn or foreign text raises SourceDown."""
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            msg = "The answer could not be read"
+            raise SourceDown(msg, status=self.status) from error
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the other side wants us to wait, where it said so in seconds."""
+        value = self.headers.get("retry-after", "")
+        return float(value) if value.isdigit() else None
+
+
+class Http:
+    """The shared client. A transport is handed in by tests; redirects are never followed."""
+
+    def __init__(self, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """Build the client without connecting."""
+        self._clock = clock
+        self.transport = transport
+        self._documents: dict[str, tuple[datetime, Any]] = {}
+        self._client = httpx.AsyncClient(
+            transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=True, headers={"User-Agent": "oO"}
+        )
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def send(  # noqa: PLR0913 -- the parts of a request
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        is_repeatable: bool = False,
+    ) -> Answer:
+        """Ask once, or up to three times where repeating does no harm; raise SourceDown when nothing sensible comes.
+
+        Any status is an answer, except 5xx after the last try.
+        """
+        tries = RETRIES + 1 if is_repeatable else 1
+        for attempt in range(1, tries + 1):
+            try:
+                answer = await self._once(method, url, headers=headers, params=params, form=form)
+            except (httpx.HTTPError, httpx.InvalidURL, SourceDown) as error:
+                if attempt == tries:
+                    host = httpx.URL(url).host
+                    raise SourceDown(None, host=host, cause=type(error).__name__) from error
+            else:
+                if answer.status < httpx.codes.INTERNAL_SERVER_ERROR or attempt == tries:
+                    return answer
+            await self._clock.sleep(min(RETRY_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
+        raise SourceDown
+
+    async def cached_json(self, url: str, for_at_most: timedelta) -> Any:
+        """Get a public document that seldom changes; a copy no older than told is good enough.
+
+        Raises SourceDown when there is none and the other side does not answer 200.
+        """
+        kept = self._documents.get(url)
+        if kept and self._clock.now() - kept[0] < for_at_most:
+            return kept[1]
+        answer = await self.send("GET", url, is_repeatable=True)
+        if answer.status != httpx.codes.OK:
+            raise SourceDown(None, status=answer.status)
+        self._documents[url] = (self._clock.now(), answer.json())
+        return self._documents[url][1]
+
+    async def _once(self, method: str, url: str, **parts: Any) -> Answer:
+        async with self._client.stream(
+            method, url, headers=parts["headers"], params=parts["params"], data=parts["form"]
+        ) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    msg = "The answer is too large"
+                    raise SourceDown(msg)
+            return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(body))

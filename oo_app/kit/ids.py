@@ -1,0 +1,17 @@
+"""Identifiers that sort by the time they were made, and the seeds of decisions."""
+
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+
+def new_id(now: datetime) -> str:
+    """Make a UUID version 7 (RFC 9562, section 5.7): 48 bits of milliseconds, 74 random bits."""
+    milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
+    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    return str(UUID(int=value))
+
+
+def new_seed() -> int:
+    """Draw the 63-bit seed of a decision; it is stored, so that the decision replays."""
+    return secrets.randbits(63)

@@ -1,0 +1,9 @@
+"""Every table, for alembic and tests."""
+
+from oo_app.accounts import models as accounts
+from oo_app.connections import models as connections
+from oo_app.kit import bus
+from oo_app.signals import models as signals
+from oo_app.tips import models as tips
+
+__all__ = ["accounts", "bus", "connections", "signals", "tips"]

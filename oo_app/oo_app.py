@@ -1,0 +1,68 @@
+"""Puts the web application together: runtime, pages, routes, lifespan, errors."""
+
+import reflex as rx
+from fastapi import FastAPI
+from pydantic import SecretStr
+from reflex.constants import CompileContext
+from reflex.utils.exec import get_compile_context
+
+from oo_app import runtime, sandbox, web, wiring
+from oo_app.kit.config import Settings
+from oo_app.kit.crypto import new_token
+from pages import PAGES
+from pages.parts import icon
+from state.base import SessionBinding
+from state.errors import on_browser_error, on_error
+
+
+def loaded() -> Settings:
+    """Return the settings; the export of the front end needs no secrets, so it gets some that nobody keeps."""
+    if get_compile_context() is CompileContext.EXPORT:
+        return Settings(oo_secret_keys=SecretStr(new_token()), oo_encryption_keys=SecretStr(new_token()))
+    settings = Settings.load()
+    if settings.has_sandbox:
+        return settings.with_stand_ins(sandbox.apple_private_key(settings.oo_data_dir))
+    return settings
+
+
+def routes(rt: runtime.Runtime) -> FastAPI:
+    """Return the HTTP routes, with the stand-ins among them where they are served."""
+    api = web.build()
+    if rt.settings.has_sandbox:
+        options = sandbox.SandboxOptions(rt.settings.base_url, rt.settings.sandbox_url, rt.settings.oo_data_dir)
+        api.mount("/sandbox", sandbox.build(options, rt.clock))
+    return api
+
+
+def assembled(rt: runtime.Runtime) -> rx.App:
+    """Return the application around a runtime."""
+    app = rx.App(
+        theme=None,
+        toaster=None,
+        reset_style=False,
+        app_wraps={},  # no toasts, no banner, no boundary of Reflex: the pages have their own words
+        stylesheets=["/oo.css"],
+        head_components=[*icon()],
+        html_lang="en",
+        api_transformer=[routes(rt), web.guard(rt)],
+        backend_exception_handler=on_error,
+        frontend_exception_handler=on_browser_error,
+    )
+    for page in PAGES:
+        app.add_page(
+            page.component,
+            route=page.route,
+            title=page.title,
+            description=page.description,
+            image="/favicon.svg",
+            on_load=page.on_load,
+        )
+    app.add_middleware(SessionBinding(), index=0)
+
+    app.register_lifespan_task(wiring.running, rt=rt)
+    return app
+
+
+rt = runtime.build(loaded())
+runtime.use(rt)
+app = assembled(rt)

@@ -1,0 +1,72 @@
+"""Leaving and taking along: everything held about a person, and its deletion."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import LargeBinary, MetaData, Table, select
+from sqlmodel import SQLModel
+
+from oo_app import accounts, connections, signals
+from oo_app.kit.crypto import PersonVault, Place
+from oo_app.kit.errors import Invalid, OoError
+from oo_app.runtime import Runtime
+
+# Tokens are ours to use, not the person's data; the rest of what is sealed is opened for them.
+SECRET_COLUMNS = frozenset({"access_token", "refresh_token", "cursor", "secrets", "browser_hash"})
+SKIPPED_TABLES = frozenset({"session", "flow"})
+
+
+async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
+    """Return everything held about a person, opened, without our own secrets."""
+    profile = await accounts.profile(rt, user_id)
+    vault = await rt.vault.for_user(user_id)
+    held: dict[str, Any] = {"account": asdict(profile), "exported_at": rt.clock.now()}
+    for table in _tables_of_people(SQLModel.metadata):
+        async with rt.db.read() as session:
+            rows = (await session.execute(select(table).where(table.c.user_id == user_id))).mappings().all()
+        held[table.name] = [_readable(vault, table, dict(row)) for row in rows]
+    return held
+
+
+async def delete_everything(rt: Runtime, user_id: str) -> tuple[str, ...]:
+    """Revoke at each source (one try of 5 s), erase all rows, destroy the key; return the sources that were not told."""
+    missed: list[str] = []
+    for view in await connections.overview(rt, user_id):
+        if view.state != "not_connected" and not await signals.leave(rt, user_id, view.source):
+            missed.append(view.name)
+    missed += await _leave_providers(rt, user_id)
+    await accounts.erase(rt, user_id)
+    return tuple(missed)
+
+
+async def _leave_providers(rt: Runtime, user_id: str) -> list[str]:
+    missed: list[str] = []
+    for issuer, token in await accounts.identity_tokens(rt, user_id):
+        if issuer != accounts.issuer(rt.settings, "apple"):
+            continue
+        try:
+            async with rt.clock.timeout(connections.REVOKE_TIMEOUT_S):
+                await accounts.revoke_identity(rt, "apple", token)
+        except (OoError, TimeoutError):
+            missed.append(accounts.TITLES["apple"])
+    return missed
+
+
+def _tables_of_people(metadata: MetaData) -> list[Table]:
+    return [t for t in metadata.sorted_tables if "user_id" in t.c and t.name not in SKIPPED_TABLES]
+
+
+def _readable(vault: PersonVault, table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name not in SECRET_COLUMNS}
+    for name, value in shown.items():
+        if isinstance(table.c[name].type, LargeBinary) and value is not None:
+            shown[name] = _opened(vault, table, row, name, value)
+    return shown
+
+
+def _opened(vault: PersonVault, table: Table, row: dict[str, Any], name: str, value: bytes) -> Any:
+    """Open a sealed text; what is not sealed is an array of numbers."""
+    try:
+        return vault.open(value, Place(table.name, str(row["id"]), name))
+    except Invalid:
+        return memoryview(value).cast("d").tolist()

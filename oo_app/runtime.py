@@ -1,0 +1,74 @@
+"""Runtime: everything that is handed in from outside, made once a process."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from oo_app.kit.bus import Bus
+from oo_app.kit.clock import Clock
+from oo_app.kit.config import Settings
+from oo_app.kit.crypto import Vault
+from oo_app.kit.db import Database
+from oo_app.kit.http import Http
+from oo_app.kit.jobs import Jobs
+from ml.policies import POLICIES
+from ml.types import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the code below the edge gets as its first argument."""
+
+    settings: Settings
+    clock: Clock
+    vault: Vault
+    http: Http
+    db: Database
+    bus: Bus
+    jobs: Jobs
+    policy: Policy
+
+    async def start(self) -> None:
+        """Open what needs opening."""
+        await self.vault.start()
+        await self.db.start()
+
+    async def stop(self) -> None:
+        """Close in the opposite order."""
+        await self.jobs.stop()
+        await self.bus.stop()
+        await self.http.stop()
+        await self.db.stop()
+        await self.vault.stop()
+
+
+def build(settings: Settings, *, clock: Clock | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Runtime:
+    """Construct without any I/O: the front-end export imports the application too."""
+    clock = clock or Clock()
+    db = Database(settings.db_url, clock)
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        vault=Vault(settings),
+        http=Http(clock, transport),
+        db=db,
+        bus=Bus(db, clock),
+        jobs=Jobs(),
+        policy=POLICIES["random"],
+    )
+
+
+_slot: list[Runtime] = []
+
+
+def use(rt: Runtime) -> None:
+    """Make this the process's runtime."""
+    _slot[:] = [rt]
+
+
+def current() -> Runtime:
+    """Return the process's runtime; only the edge calls this."""
+    if not _slot:
+        msg = "no runtime is in use"
+        raise RuntimeError(msg)
+    return _slot[0]

@@ -1,0 +1,175 @@
+"""`oo run`: build the front end when its inputs changed, migrate, serve pages, API and websocket from one port."""
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from alembic import command
+from alembic.config import Config
+from oo_app.kit import log
+from oo_app.kit.config import Settings, SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+WEB = ROOT / ".web"
+STAMP = WEB / "build" / "oo-inputs.sha256"
+INPUTS = ("pages", "state", "assets", "rxconfig.py", "oo_app/oo_app.py", "reflex.lock", "constraints.txt")
+STOP_WITHIN_S = 3
+BACKLOG = 2048
+BODY_LIMIT = 64 * 1024
+
+
+class CannotStart(Exception):
+    """Something outside keeps us from starting; one clear line."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    log.configure(as_json=settings.is_production)
+    check_data_dir(settings)
+    with _listening(settings) as listener:
+        build_front_end()
+        migrate(settings)
+        _serve(settings, listener)
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to the newest version."""
+    command.upgrade(alembic_config(settings), "head")
+
+
+def alembic_config(settings: Settings) -> Config:
+    """Return alembic's configuration for a database."""
+    config = Config(str(ROOT / "alembic.ini"))
+    config.set_main_option("script_location", str(ROOT / "alembic"))
+    config.attributes["url"] = settings.db_url
+    return config
+
+
+def build_front_end() -> None:
+    """Export the pages, unless nothing they are made of has changed."""
+    inputs = _hash_inputs()
+    if STAMP.exists() and STAMP.read_text() == inputs:
+        return
+    print("Building the front end; this takes about a minute the first time.", flush=True)  # noqa: T201 -- for a person
+    binaries = Path(sys.executable).parent
+    environment = os.environ | {
+        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}",
+        "REFLEX_USE_NPM": "1",
+        "REFLEX_TELEMETRY_ENABLED": "false",
+        "NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED": "true",
+        "NPM_CONFIG_FUND": "false",
+        "NPM_CONFIG_AUDIT": "false",
+    }
+    exported = subprocess.run(  # noqa: S603 -- our own interpreter
+        [sys.executable, "-m", "reflex", "export", "--no-zip", "--frontend-only"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if exported.returncode != 0 or not (WEB / "build" / "client" / "index.html").exists():
+        said = (exported.stdout + exported.stderr).strip().splitlines()[-15:]
+        raise CannotStart("The front end could not be built:\n" + "\n".join(said))
+    # Hashed again: the first build writes the lock file that is one of the inputs.
+    STAMP.write_text(_hash_inputs())
+
+
+def check_data_dir(settings: Settings) -> None:
+    """Make the data folder; CannotStart when it cannot be written."""
+    folder = settings.oo_data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        msg = f"OO_DATA_DIR: cannot write to {folder} ({error.strerror})"
+        raise SettingsError(msg) from error
+
+
+def _hash_inputs() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_files()):
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files() -> Iterator[Path]:
+    for name in INPUTS:
+        path = ROOT / name
+        if path.is_dir():
+            yield from (p for p in path.rglob("*") if p.is_file() and p.suffix != ".pyc")
+        elif path.exists():
+            yield path
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """Take the port first: a taken one is told before anything slow begins."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        msg = f"PORT: cannot listen on {settings.host}:{settings.port} ({error.strerror}); PORT=9000 make run takes another"
+        raise CannotStart(msg) from error
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Says in one line when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        super().__init__(config)
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            print(f"oO is ready at {self._address}", flush=True)  # noqa: T201 -- for a person
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    # The pages are exported; compiling them again at import would cost seconds.
+    os.environ["REFLEX_SKIP_COMPILE"] = "true"
+    os.environ["REFLEX_MOUNT_FRONTEND_COMPILED_APP"] = "true"
+    os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
+    os.environ["REFLEX_ENV_MODE"] = "prod"
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    config = uvicorn.Config(
+        "oo_app.oo_app:app",
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=BODY_LIMIT,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+        backlog=BACKLOG,
+    )
+    server = _Server(config, settings.base_url)
+    server.run(sockets=[listener])
+    if not server.started:
+        msg = "The server did not start; the lines above say why."
+        raise CannotStart(msg)

@@ -1,0 +1,36 @@
+"""What sources hold: reading them, the items, and completions sent back."""
+
+from oo_app.signals.closing import (
+    cancel_close,
+    deliver_close,
+    deliver_closes,
+    hasten_closes,
+    leave,
+    schedule_close,
+    spawn_due_closes,
+    waiting,
+)
+from oo_app.signals.open_items import OpenItem, Words, is_open, open_items, words
+from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, sync, sync_due
+
+__all__ = [
+    "OpenItem",
+    "Words",
+    "cancel_close",
+    "deliver_close",
+    "deliver_closes",
+    "first_reading",
+    "hasten_closes",
+    "is_open",
+    "leave",
+    "moment",
+    "open_items",
+    "refresh",
+    "schedule_close",
+    "spawn_due_closes",
+    "spawn_sync",
+    "sync",
+    "sync_due",
+    "waiting",
+    "words",
+]

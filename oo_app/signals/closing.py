@@ -1,0 +1,156 @@
+"""Completions on their way to a source: delayed by the undo window, idempotent, retried until they succeed."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+
+from oo_app.connections import Held, connection_id_of, disconnect, sources_by_name, with_access
+from oo_app.kit import log
+from oo_app.kit.db import Tx
+from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
+from oo_app.kit.ids import new_id
+from oo_app.runtime import Runtime
+from oo_app.signals.models import Closing, Item
+from oo_app.signals.sync import spawn_sync
+from oo_app.sources import Door
+
+BATCH = 50
+LEAVE_TIMEOUT_S = 5.0
+CLAIMED_FOR = timedelta(minutes=2)  # longer than any call with all its retries
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=15)
+RECONNECT_PAUSE = timedelta(minutes=5)
+
+_log = log.get(__name__)
+
+
+async def schedule_close(tx: Tx, item_id: str, *, at: datetime) -> str | None:
+    """Plan the completion of an open item; return its id, or None when the item is closed already."""
+    item = await tx.session.get(Item, item_id)
+    if item is None or not item.is_open:
+        return None
+    closing_id = str(UUID(new_id(tx.now)))
+    tx.session.add(
+        Closing(
+            id=closing_id,
+            user_id=item.user_id,
+            item_id=item.id,
+            connection_id=item.connection_id,
+            external_id=item.external_id,
+            next_at=at,
+        )
+    )
+    return closing_id
+
+
+async def cancel_close(tx: Tx, closing_id: str) -> bool:
+    """Take a planned completion back; False once it has left."""
+    query = delete(Closing).where(Closing.id == closing_id, Closing.is_claimed.is_(False))  # type: ignore[attr-defined]
+    return (await tx.session.execute(query)).rowcount == 1  # type: ignore[attr-defined]
+
+
+async def spawn_due_closes(rt: Runtime) -> None:
+    """Start sending what is due; each by itself, so that a slow source delays nobody."""
+    for closing_id in await _due(rt):
+        rt.jobs.spawn(f"close:{closing_id}", lambda closing_id=closing_id: deliver_close(rt, closing_id))
+
+
+async def deliver_closes(rt: Runtime) -> None:
+    """Send what is due, one after the other."""
+    for closing_id in await _due(rt):
+        await deliver_close(rt, closing_id)
+
+
+async def deliver_close(rt: Runtime, closing_id: str) -> None:
+    """Claim and send one completion; on failure plan the next try."""
+    closing = await _claim(rt, closing_id)
+    if closing is None:
+        return
+
+    async def call(door: Door, connection: Held) -> None:
+        await sources_by_name()[connection.source].complete(door, closing.external_id, closing.id)
+        # Stored while the connection is held, so that a reading that began before cannot reopen the item.
+        await _mark_done(rt, closing)
+
+    try:
+        await with_access(rt, closing.connection_id, call)
+    except SourceDown as error:
+        pause = min(FIRST_PAUSE * 2 ** min(closing.attempts, 10), LONGEST_PAUSE)
+        await _again(rt, closing, max(pause, timedelta(seconds=error.retry_after or 0)))
+    except ReconnectNeeded:
+        await _again(rt, closing, RECONNECT_PAUSE)
+    except NotFound:
+        return  # disconnected meanwhile; the row went with the connection
+    else:
+        spawn_sync(rt, closing.connection_id)
+
+
+async def hasten_closes(rt: Runtime, connection_id: str) -> None:
+    """Send what waited for a re-connected source at once."""
+    async with rt.db.begin() as tx:
+        waiting = (Closing.connection_id == connection_id, Closing.done_at.is_(None), Closing.attempts > 0)  # type: ignore[union-attr]
+        await tx.session.execute(update(Closing).where(*waiting).values(next_at=tx.now))
+
+
+async def waiting(rt: Runtime, user_id: str) -> int:
+    """Count completions that the source has not taken at the first try."""
+    async with rt.db.read() as session:
+        query = (
+            select(func.count())
+            .select_from(Closing)
+            .where(Closing.user_id == user_id, Closing.done_at.is_(None), Closing.attempts > 0)  # type: ignore[union-attr,arg-type]
+        )
+        return (await session.execute(query)).scalar_one()
+
+
+async def leave(rt: Runtime, user_id: str, source: str) -> bool:
+    """Disconnect a source: completions still inside their undo window are sent first, then the grant is taken back."""
+    connection_id = await connection_id_of(rt, user_id, source)
+    if connection_id is not None:
+        async with rt.db.begin() as tx:
+            pending = (Closing.connection_id == connection_id, Closing.done_at.is_(None))  # type: ignore[union-attr]
+            await tx.session.execute(update(Closing).where(*pending).values(next_at=tx.now))
+            ids = (await tx.session.execute(select(Closing.id).where(*pending))).scalars().all()  # type: ignore[call-overload]
+        with suppress(TimeoutError):
+            async with rt.clock.timeout(LEAVE_TIMEOUT_S):
+                for closing_id in ids:
+                    await deliver_close(rt, closing_id)
+    return await disconnect(rt, user_id, source)
+
+
+async def _due(rt: Runtime) -> list[str]:
+    async with rt.db.read() as session:
+        query = (
+            select(Closing.id)  # type: ignore[call-overload]
+            .where(Closing.done_at.is_(None), Closing.next_at <= rt.clock.now())  # type: ignore[union-attr]
+            .order_by(Closing.next_at)
+            .limit(BATCH)
+        )
+        return list((await session.execute(query)).scalars().all())
+
+
+async def _claim(rt: Runtime, closing_id: str) -> Closing | None:
+    async with rt.db.begin() as tx:
+        row = await tx.session.get(Closing, closing_id)
+        if row is None or row.done_at is not None or row.next_at > tx.now:
+            return None
+        row.is_claimed = True
+        row.next_at = tx.now + CLAIMED_FOR
+        tx.session.add(row)
+    return row
+
+
+async def _mark_done(rt: Runtime, closing: Closing) -> None:
+    async with rt.db.begin() as tx:
+        await tx.session.execute(update(Closing).where(Closing.id == closing.id).values(done_at=tx.now))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(update(Item).where(Item.id == closing.item_id).values(is_open=False))  # pyright: ignore[reportArgumentType]
+
+
+async def _again(rt: Runtime, closing: Closing, pause: timedelta) -> None:
+    async with rt.db.begin() as tx:
+        values = {"attempts": closing.attempts + 1, "next_at": tx.now + pause}
+        await tx.session.execute(update(Closing).where(Closing.id == closing.id).values(**values))  # pyright: ignore[reportArgumentType]
+    if closing.attempts == 0:
+        _log.warning("close.waits", closing_id=closing.id, connection_id=closing.connection_id)

@@ -1,0 +1,111 @@
+"""The contract of a source: an app one can connect. A source speaks its protocol; it knows no database and no screen."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from oo_app.kit.config import Settings
+from oo_app.kit.http import Http
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """Where and as whom we ask for a grant."""
+
+    authorize_url: str
+    token_url: str
+    client_id: str
+    client_secret: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token answer gives. `refresh_token` is None where the source sent none; `expires_in` is in seconds."""
+
+    access_token: str
+    refresh_token: str | None
+    expires_in: int | None
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When an item is due: a day, or a moment (`at` is aware); floating times are read in the person's zone."""
+
+    on: date | None = None
+    at: datetime | None = None
+    floating: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One task as its source tells it. `is_open` is False once completed or deleted; `priority` is 1 (normal) to 4 (urgent)."""
+
+    external_id: str
+    is_open: bool
+    content: str = ""
+    detail: str = ""
+    url: str | None = None
+    due: Due = Due()
+    deadline_on: date | None = None
+    priority: int = 1
+    is_recurring: bool = False
+    is_completable: bool = True
+    minutes: int | None = None
+    created_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose account the grant opens."""
+
+    external_id: str
+    time_zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One reading. With `is_full` the items are all there are; else only what changed since the cursor."""
+
+    items: tuple[Item, ...]
+    cursor: str
+    is_full: bool
+    owner: Owner | None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a source needs to go out with: the client, the settings, and a living access token."""
+
+    http: Http
+    settings: Settings
+    access_token: str
+
+
+class TokenRefused(Exception):
+    """The source does not take the access token (any more); refreshing may help."""
+
+
+class Source(Protocol):
+    """What `oo_app/sources/<name>.py` offers as SOURCE. Every call may raise SourceDown or TokenRefused."""
+
+    name: str
+    title: str
+
+    def oauth(self, settings: Settings) -> OAuth | None:
+        """Return how to ask for a grant; None when no credentials are set."""
+        ...
+
+    async def pull(self, door: Door, cursor: str | None) -> Pull:
+        """Read everything (no cursor) or what changed since."""
+        ...
+
+    async def complete(self, door: Door, external_id: str, command_id: str) -> None:
+        """Complete an item there, at most once a command id; an item that is gone counts as completed."""
+        ...
+
+    async def revoke(self, door: Door) -> None:
+        """Take the grant back there."""
+        ...

@@ -1,0 +1,209 @@
+"""Todoist, unified API v1: tasks by incremental sync, completion by idempotent command (developer.todoist.com/api/v1)."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, cast
+
+import httpx
+
+from oo_app.kit.config import Settings
+from oo_app.kit.errors import SourceDown
+from oo_app.kit.http import Answer
+from oo_app.sources.source import Door, Due, Item, OAuth, Owner, Pull, TokenRefused
+
+SCOPE = "data:read_write"
+RESOURCES = json.dumps(["items", "projects", "user"])
+TASK_URL = "https://app.todoist.com/app/task/{id}"
+NOT_FOUND_CODES = frozenset({478, 22})
+DETAIL_LENGTH = 500
+
+
+class Todoist:
+    """The source. A full sync is followed by an incremental one, since it may be stale for big accounts."""
+
+    name = "todoist"
+    title = "Todoist"
+
+    def oauth(self, settings: Settings) -> OAuth | None:
+        """Return the app's registration, when there is one."""
+        if not settings.todoist_client_id:
+            return None
+        return OAuth(
+            authorize_url=settings.todoist_auth_url,
+            token_url=settings.todoist_token_url,
+            client_id=settings.todoist_client_id,
+            client_secret=settings.todoist_client_secret.get_secret_value(),
+            scope=SCOPE,
+        )
+
+    async def pull(self, door: Door, cursor: str | None) -> Pull:
+        """Read items, projects and the user; an unknown cursor falls back to a full reading.
+
+        Incremental answers hold changed projects only, so the cursor carries the names of the others.
+        """
+        token, projects = _read_cursor(cursor)
+        first = await self._sync(door, token) or await self._sync(door, "*")
+        if first is None:
+            raise SourceDown
+        is_full = bool(first.get("full_sync"))
+        projects = _projects({} if is_full else projects, first)
+        items = _items(first, projects)
+        token = str(first["sync_token"])
+        if is_full and (second := await self._sync(door, token)) is not None and not second.get("full_sync"):
+            projects = _projects(projects, second)
+            items |= _items(second, projects)
+            token = str(second["sync_token"])
+        return Pull(
+            items=tuple(items.values()),
+            cursor=json.dumps([token, projects]),
+            is_full=is_full,
+            owner=_owner(first.get("user")),
+        )
+
+    async def complete(self, door: Door, external_id: str, command_id: str) -> None:
+        """Send `item_close`, which also handles recurring tasks; the same uuid is executed once only."""
+        command = {"type": "item_close", "uuid": command_id, "args": {"id": external_id}}
+        data = _object(await _post(door, "/sync", {"commands": json.dumps([command])}, is_repeatable=True))
+        status = _mapping(data.get("sync_status")).get(command_id)
+        if status == "ok":
+            return
+        error = _mapping(status)
+        if error.get("error_code") in NOT_FOUND_CODES or error.get("http_code") == httpx.codes.NOT_FOUND:
+            return
+        raise SourceDown(None, code=str(error.get("error_code")))
+
+    async def revoke(self, door: Door) -> None:
+        """Revoke the access token, and with it the grant."""
+        auth = self.oauth(door.settings)
+        if auth is None:
+            return
+        params = {"client_id": auth.client_id, "client_secret": auth.client_secret, "access_token": door.access_token}
+        url = f"{door.settings.todoist_api_url}/access_tokens"
+        answer = await door.http.send("DELETE", url, params=params)
+        if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR or answer.status == httpx.codes.TOO_MANY_REQUESTS:
+            raise SourceDown(None, status=answer.status)
+
+    async def _sync(self, door: Door, token: str) -> Mapping[str, Any] | None:
+        answer = await _post(door, "/sync", {"sync_token": token, "resource_types": RESOURCES}, is_repeatable=True)
+        if answer.status == httpx.codes.BAD_REQUEST and token != "*":  # noqa: S105 -- a cursor, not a secret
+            return None
+        data = _object(answer)
+        if not isinstance(data.get("sync_token"), str) or not isinstance(data.get("items", []), list):
+            raise SourceDown(None, cause="no sync_token")
+        return data
+
+
+SOURCE = Todoist()
+
+
+async def _post(door: Door, path: str, form: Mapping[str, str], *, is_repeatable: bool) -> Answer:
+    headers = {"Authorization": f"Bearer {door.access_token}"}
+    url = f"{door.settings.todoist_api_url}{path}"
+    answer = await door.http.send("POST", url, headers=headers, form=form, is_repeatable=is_repeatable)
+    if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+        raise TokenRefused
+    if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise SourceDown(None, retry_after=answer.retry_after, status=answer.status)
+    return answer
+
+
+def _object(answer: Answer) -> Mapping[str, Any]:
+    data = answer.json()
+    if answer.status != httpx.codes.OK or not isinstance(data, dict):
+        raise SourceDown(None, status=answer.status)
+    return cast("Mapping[str, Any]", data)
+
+
+def _items(data: Mapping[str, Any], projects: Mapping[str, str]) -> dict[str, Item]:
+    rows = [_mapping(row) for row in cast("list[Any]", data.get("items") or [])]
+    return {item.external_id: item for row in rows if (item := _item(row, projects)) is not None}
+
+
+def _item(row: Mapping[str, Any], projects: Mapping[str, str]) -> Item | None:
+    """Read a task, forgiving about everything but its id: fields may be missing in incremental answers."""
+    task_id = row.get("id")
+    if not isinstance(task_id, str) or not task_id:
+        return None
+    is_open = not (row.get("checked") or row.get("is_deleted"))
+    content = str(row.get("content") or "")
+    due = _mapping(row.get("due"))
+    duration = _mapping(row.get("duration"))
+    return Item(
+        external_id=task_id,
+        is_open=is_open,
+        content=content,
+        detail=_detail(row, projects),
+        url=TASK_URL.format(id=task_id),
+        due=_due(due),
+        deadline_on=_date(_mapping(row.get("deadline")).get("date")),
+        priority=min(max(_int(row.get("priority"), 1), 1), 4),
+        is_recurring=bool(due.get("is_recurring")),
+        is_completable=not content.startswith("* "),
+        minutes=_int(duration.get("amount"), 0) or None if duration.get("unit") == "minute" else None,
+        created_at=_moment(row.get("added_at")),
+        completed_at=_moment(row.get("completed_at")) if row.get("checked") else None,
+    )
+
+
+def _detail(row: Mapping[str, Any], projects: Mapping[str, str]) -> str:
+    description = str(row.get("description") or "").strip()[:DETAIL_LENGTH]
+    project = projects.get(str(row.get("project_id")), "")
+    return description or project
+
+
+def _due(due: Mapping[str, Any]) -> Due:
+    """Read the three forms: a day, a floating time without zone, a fixed time with Z."""
+    text = due.get("date")
+    if not isinstance(text, str):
+        return Due()
+    if "T" not in text:
+        return Due(on=_date(text))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return Due()
+    return Due(floating=moment) if moment.tzinfo is None else Due(at=moment.astimezone(UTC))
+
+
+def _date(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text[:10]) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment and moment.tzinfo else None
+
+
+def _int(value: object, default: int) -> int:
+    return value if isinstance(value, int) else default
+
+
+def _read_cursor(cursor: str | None) -> tuple[str, dict[str, str]]:
+    if cursor is None:
+        return "*", {}
+    token, projects = json.loads(cursor)
+    return token, projects
+
+
+def _projects(known: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, str]:
+    rows = map(_mapping, cast("list[Any]", data.get("projects") or []))
+    return {**known, **{str(row["id"]): str(row.get("name") or "") for row in rows if "id" in row}}
+
+
+def _owner(user: object) -> Owner | None:
+    row = _mapping(user)
+    if "id" not in row:
+        return None
+    zone = _mapping(row.get("tz_info")).get("timezone")
+    return Owner(external_id=str(row["id"]), time_zone=zone if isinstance(zone, str) else None)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

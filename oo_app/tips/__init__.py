@@ -1,0 +1,25 @@
+"""The heart: one tip, one reaction, its reward."""
+
+from oo_app.tips.credit import credit
+from oo_app.tips.expiry import settle
+from oo_app.tips.react import SNOOZES, react
+from oo_app.tips.recommend import mark_seen, recommend
+from oo_app.tips.results import ACTIONS, Action, Nothing, Outcome, Reason, Served, Snooze, Surface, Tip
+
+__all__ = [
+    "ACTIONS",
+    "SNOOZES",
+    "Action",
+    "Nothing",
+    "Outcome",
+    "Reason",
+    "Served",
+    "Snooze",
+    "Surface",
+    "Tip",
+    "credit",
+    "mark_seen",
+    "react",
+    "recommend",
+    "settle",
+]

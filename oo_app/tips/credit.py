@@ -1,0 +1,46 @@
+"""Delayed reward: a completion in the item's own app is credited to the impression that came before it."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from ml.reward import DELAYED_WINDOW, delayed_reward
+from oo_app.events import FeedbackDelayed
+from oo_app.runtime import Runtime
+from oo_app.tips.models import Impression, Reaction, Reward
+from oo_app.tips.rewards import put_reward
+
+
+async def credit(rt: Runtime, user_id: str, item_id: str, completed_at: datetime) -> None:
+    """Reward the last impression of a completed item, shown at most 24 h before; once, and never over a done or dismiss."""
+    async with rt.db.begin() as tx:
+        query = (
+            select(Impression)
+            .where(
+                Impression.user_id == user_id,  # pyright: ignore[reportArgumentType]
+                Impression.item_id == item_id,  # pyright: ignore[reportArgumentType]
+                Impression.served_at <= completed_at,  # pyright: ignore[reportArgumentType]
+                Impression.served_at > completed_at - DELAYED_WINDOW,  # pyright: ignore[reportArgumentType]
+                Impression.outcome.is_distinct_from("withdrawn"),  # type: ignore[union-attr]
+            )
+            .order_by(Impression.served_at.desc())  # type: ignore[attr-defined]
+            .limit(1)
+        )
+        impression = (await tx.session.execute(query)).scalar_one_or_none()
+        if impression is None:
+            return
+        reward = await tx.session.get(Reward, impression.id)
+        standing = select(Reaction.action).where(  # type: ignore[call-overload]
+            Reaction.impression_id == impression.id,
+            Reaction.undone_at.is_(None),  # type: ignore[union-attr]
+        )
+        action = (await tx.session.execute(standing)).scalar_one_or_none()
+        if action in {"done", "dismiss"} or (reward is not None and reward.cause == "completed"):
+            return
+        if impression.closed_at is None:
+            impression.closed_at, impression.outcome = tx.now, "completed"
+            tx.session.add(impression)
+            await tx.session.flush()
+        value = delayed_reward(completed_at - impression.served_at)
+        await put_reward(tx, impression, "completed", value)
+        tx.emit(FeedbackDelayed(user_id, impression.id, value))

@@ -1,0 +1,206 @@
+"""Reaction, undo, conflict: what a person says about a tip, each counted once (PRODUCT section 5)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from ml.reward import reaction_reward
+from oo_app.accounts import preferences
+from oo_app.events import TipReacted
+from oo_app.kit.db import Tx
+from oo_app.kit.errors import Conflict, Invalid, NotFound
+from oo_app.kit.ids import new_id
+from oo_app.runtime import Runtime
+from oo_app.signals import cancel_close, schedule_close
+from oo_app.tips.models import Hold, Impression, Reaction, Reward
+from oo_app.tips.expiry import expired_at
+from oo_app.tips.results import Action, Outcome, Snooze
+from oo_app.tips.rewards import put_reward
+from oo_app.tips.sleep import DISMISSED, snoozed_until
+
+UNDO_WINDOW = timedelta(seconds=6)
+LATE_FOR = timedelta(days=7)
+CLOCK_SKEW = timedelta(minutes=5)
+LONGEST_DWELL_MS = 86_400_000
+SNOOZES: tuple[Snooze, ...] = ("later_today", "tomorrow", "not_this_week", "too_big", "not_for_me")
+SUPERSEDABLE = frozenset({"expired", "completed", "gone"})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One delivery of a reaction, checked."""
+
+    action: Action
+    snooze: Snooze | None
+    dwell_ms: int | None
+    client_id: str | None
+    reacted_at: datetime | None
+
+
+async def react(  # noqa: PLR0913 -- the fields of a reaction
+    rt: Runtime,
+    user_id: str,
+    impression_id: str,
+    action: str,
+    *,
+    dwell_ms: int | None = None,
+    snooze: str | None = None,
+    reaction_id: str | None = None,
+    reacted_at: datetime | None = None,
+) -> Outcome:
+    """Record a reaction, or take it back.
+
+    The same again answers the same. Raises Invalid for bad fields, NotFound for another person's impression,
+    Conflict when something else was said already or it is too late.
+    """
+    said = _checked(rt, action, dwell_ms, snooze, reaction_id, reacted_at)
+    zone = (await preferences(rt, user_id)).zone
+    async with rt.db.begin() as tx:
+        impression = await tx.session.get(Impression, impression_id)
+        if impression is None or impression.user_id != user_id:
+            msg = "There is no such tip"
+            raise NotFound(msg)
+        if said.action == "undo":
+            return await _undo(tx, impression, said)
+        if repeated := await _repeated(tx, impression, said):
+            return repeated
+        _refuse_if_over(impression, said, tx.now)
+        reaction = await _record(tx, impression, said)
+        until = snoozed_until(said.snooze, tx.now, zone) if said.snooze else tx.now + DISMISSED
+        await _hide(tx, impression, reaction, until)
+        return Outcome(reward=reaction.reward)
+
+
+def _checked(
+    rt: Runtime, action: str, dwell_ms: int | None, snooze: str | None, reaction_id: str | None, reacted_at: datetime | None
+) -> Said:
+    if action not in {"done", "snooze", "dismiss", "undo"}:
+        msg = "action must be done, snooze, dismiss or undo"
+        raise Invalid(msg)
+    if dwell_ms is not None and not (isinstance(dwell_ms, int) and 0 <= dwell_ms <= LONGEST_DWELL_MS):
+        msg = f"dwell_ms must be a whole number from 0 to {LONGEST_DWELL_MS}"
+        raise Invalid(msg)
+    if snooze is not None and (snooze not in SNOOZES or action != "snooze"):
+        msg = "snooze must be one of " + ", ".join(SNOOZES) + ", and goes with the action snooze"
+        raise Invalid(msg)
+    if reacted_at is not None and (reacted_at.tzinfo is None or reacted_at > rt.clock.now() + CLOCK_SKEW):
+        msg = "reacted_at must be a past time with an offset"
+        raise Invalid(msg)
+    told = next((s for s in SNOOZES if s == snooze), "later_today") if action == "snooze" else None
+    checked: Action = next(a for a in ("done", "snooze", "dismiss", "undo") if a == action)
+    return Said(checked, told, dwell_ms, _uuid(reaction_id), reacted_at)
+
+
+def _uuid(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(UUID(text))
+    except ValueError as error:
+        msg = "reaction_id must be a UUID"
+        raise Invalid(msg) from error
+
+
+async def _repeated(tx: Tx, impression: Impression, said: Said) -> Outcome | None:
+    """Recognise a delivery that was recorded before, also one that was undone since; Conflict for another answer."""
+    if said.client_id:
+        query = select(Reaction).where(Reaction.user_id == impression.user_id, Reaction.client_id == said.client_id)  # pyright: ignore[reportArgumentType]
+        known = (await tx.session.execute(query)).scalar_one_or_none()
+        if known is not None:
+            return _same_or_conflict(known, impression, said)
+    standing = await _standing(tx, impression.id)
+    return None if standing is None else _same_or_conflict(standing, impression, said)
+
+
+def _same_or_conflict(known: Reaction, impression: Impression, said: Said) -> Outcome:
+    if (known.impression_id, known.action, known.snooze) != (impression.id, said.action, said.snooze):
+        msg = "This tip was already answered differently"
+        raise Conflict(msg)
+    return Outcome(reward=known.reward)
+
+
+def _refuse_if_over(impression: Impression, said: Said, now: datetime) -> None:
+    """Let a late delivery through when the reaction itself was made in time, for up to seven days."""
+    end = impression.closed_at or expired_at(impression.served_at)
+    was_in_time = said.reacted_at is not None and said.reacted_at <= min(end, expired_at(impression.served_at))
+    if impression.closed_at is None and (now < end or (was_in_time and now < end + LATE_FOR)):
+        return
+    if impression.outcome in SUPERSEDABLE and was_in_time and now < end + LATE_FOR:
+        return
+    msg = "This tip is no longer open"
+    raise Conflict(msg)
+
+
+async def _record(tx: Tx, impression: Impression, said: Said) -> Reaction:
+    reacted_at = max(impression.served_at, min(said.reacted_at or tx.now, tx.now))
+    reaction = Reaction(
+        id=new_id(tx.now),
+        user_id=impression.user_id,
+        impression_id=impression.id,
+        action=said.action,
+        snooze=said.snooze,
+        dwell_ms=said.dwell_ms,
+        reward=reaction_reward(said.action, said.dwell_ms),
+        client_id=said.client_id,
+        reacted_at=reacted_at,
+        received_at=tx.now,
+    )
+    if said.action == "done" and impression.item_id:
+        reaction.closing_id = await schedule_close(tx, impression.item_id, at=tx.now + UNDO_WINDOW)
+    tx.session.add(reaction)
+    impression.closed_at, impression.outcome = tx.now, "reacted"
+    impression.seen_at = impression.seen_at or reacted_at
+    tx.session.add(impression)
+    await tx.session.flush()
+    await put_reward(tx, impression, "reaction", reaction.reward)
+    tx.emit(TipReacted(impression.user_id, impression.id, said.action, said.dwell_ms))
+    return reaction
+
+
+async def _hide(tx: Tx, impression: Impression, reaction: Reaction, until: datetime | None) -> None:
+    """Let a snoozed or dismissed item sleep; a done one is out because its completion is on the way."""
+    if impression.item_id is None or reaction.action == "done":
+        return
+    row = {"item_id": impression.item_id, "user_id": impression.user_id, "reaction_id": reaction.id, "until": until}
+    await tx.session.execute(upsert(Hold).values(row).on_conflict_do_update(index_elements=["item_id"], set_=row))
+
+
+async def _undo(tx: Tx, impression: Impression, said: Said) -> Outcome:
+    """Take the standing reaction back with all it caused, while its completion has not left."""
+    reaction = await _standing(tx, impression.id)
+    if reaction is None:
+        if await _was_undone(tx, impression.id):
+            return Outcome(reward=None)
+        msg = "There is nothing to undo"
+        raise Conflict(msg)
+    is_late = tx.now >= reaction.received_at + UNDO_WINDOW
+    if is_late or (reaction.closing_id and not await cancel_close(tx, reaction.closing_id)):
+        msg = "It is too late to undo this"
+        raise Conflict(msg)
+    reaction.undone_at = tx.now
+    tx.session.add(reaction)
+    await tx.session.execute(delete(Hold).where(Hold.reaction_id == reaction.id))  # pyright: ignore[reportArgumentType]
+    await tx.session.execute(delete(Reward).where(Reward.impression_id == impression.id))  # pyright: ignore[reportArgumentType]
+    await _reopen(tx, impression)
+    tx.emit(TipReacted(impression.user_id, impression.id, "undo", said.dwell_ms))
+    return Outcome(reward=None)
+
+
+async def _reopen(tx: Tx, impression: Impression) -> None:
+    """Open the impression again and withdraw the one opened since, which is never learnt from."""
+    since = (Impression.user_id == impression.user_id, Impression.closed_at.is_(None), Impression.id != impression.id)  # type: ignore[union-attr]
+    await tx.session.execute(update(Impression).where(*since).values(closed_at=tx.now, outcome="withdrawn"))
+    impression.closed_at = impression.outcome = None
+    tx.session.add(impression)
+    await tx.session.flush()
+
+
+async def _standing(tx: Tx, impression_id: str) -> Reaction | None:
+    query = select(Reaction).where(Reaction.impression_id == impression_id, Reaction.undone_at.is_(None))  # type: ignore[union-attr,arg-type]
+    return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def _was_undone(tx: Tx, impression_id: str) -> bool:
+    query = select(Reaction.id).where(Reaction.impression_id == impression_id).limit(1)  # type: ignore[call-overload]
+    return (await tx.session.execute(query)).scalar_one_or_none() is not None

@@ -1,0 +1,22 @@
+"""What an impression was worth, at the latest word."""
+
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from ml.reward import VERSION
+from oo_app.events import FeedbackReward
+from oo_app.kit.db import Tx
+from oo_app.tips.models import Impression, Reward
+
+
+async def put_reward(tx: Tx, impression: Impression, cause: str, value: float) -> None:
+    """Set an impression's reward; a later word replaces an earlier one."""
+    row = {
+        "impression_id": impression.id,
+        "user_id": impression.user_id,
+        "version": VERSION,
+        "cause": cause,
+        "value": value,
+        "at": tx.now,
+    }
+    await tx.session.execute(upsert(Reward).values(row).on_conflict_do_update(index_elements=["impression_id"], set_=row))
+    tx.emit(FeedbackReward(impression.user_id, impression.id, value, cause))

@@ -1,0 +1,35 @@
+"""HTTP at the edge: who is calling, one domain call, the answer."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from oo_app.runtime import Runtime
+from oo_app.web import api, auth, connect, security, system
+
+VERSION = "0.1.0"
+
+
+def build() -> FastAPI:
+    """Return the application that holds every HTTP route."""
+    app = FastAPI(
+        title="oO",
+        version=VERSION,
+        description="One well-chosen tip. Calls carry the session cookie; changes also the Origin of this site.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    security.install(app)
+    for router in (api.router, auth.router, connect.router, system.router):
+        app.include_router(router)
+    return app
+
+
+def guard(rt: Runtime) -> Callable[[ASGIApp], ASGIApp]:
+    """Return the wrapper that goes around everything: limits, origins, guarded documents, headers."""
+    return lambda app: security.Guard(app, rt)
+
+
+__all__ = ["build", "guard"]

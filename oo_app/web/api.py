@@ -1,0 +1,100 @@
+"""The REST API: thin, one domain call a route."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from oo_app import accounts, connections, ops, signals, tips
+from oo_app.runtime import current
+from oo_app.web import schemas
+from oo_app.web.security import SignedIn, as_json
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": title, "content": {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}}}
+    for status, title in (
+        (401, "Nobody is signed in"),
+        (403, "Asked for by another site"),
+        (404, "Unknown, or somebody else's"),
+        (409, "Something else was said already"),
+        (413, "Too large"),
+        (422, "A field is wrong"),
+        (503, "The world outside is at fault"),
+    )
+}
+
+router = APIRouter(prefix="/api/v1", tags=["api"], responses=PROBLEMS)
+
+
+@router.post("/recommend")
+async def recommend(body: schemas.RecommendIn, caller: SignedIn) -> schemas.ServedOut | schemas.NothingOut:
+    """Return the one tip that is open, or choose it now."""
+    result = await tips.recommend(current(), caller.user_id, body.surface)
+    if isinstance(result, tips.Nothing):
+        return schemas.NothingOut(tip=None, reason=result.reason)
+    return schemas.ServedOut.model_validate(asdict(result))
+
+
+@router.post("/feedback")
+async def feedback(body: schemas.FeedbackIn, caller: SignedIn) -> schemas.FeedbackOut:
+    """Answer a tip, or take the answer back."""
+    outcome = await tips.react(
+        current(),
+        caller.user_id,
+        body.impression_id,
+        body.action,
+        dwell_ms=body.dwell_ms,
+        snooze=body.snooze,
+        reaction_id=body.reaction_id,
+        reacted_at=body.reacted_at,
+    )
+    return schemas.FeedbackOut(reward=outcome.reward, accepted=outcome.accepted)
+
+
+@router.get("/connections")
+async def list_connections(caller: SignedIn) -> list[schemas.ConnectionOut]:
+    """Return every source and the state it is in."""
+    views = await connections.overview(current(), caller.user_id)
+    return [schemas.ConnectionOut.model_validate(asdict(view)) for view in views]
+
+
+@router.delete("/connections/{source}")
+async def disconnect(source: str, caller: SignedIn) -> schemas.DisconnectedOut:
+    """Revoke the grant at the source, erase tokens and cached items."""
+    revoked = await signals.leave(current(), caller.user_id, source)
+    return schemas.DisconnectedOut(source=source, revoked=revoked)
+
+
+@router.get("/me")
+async def me(caller: SignedIn) -> schemas.MeOut:
+    """Return the person calling."""
+    return schemas.MeOut.model_validate(asdict(await accounts.profile(current(), caller.user_id)))
+
+
+@router.delete("/me")
+async def delete_me(caller: SignedIn) -> schemas.DeletedOut:
+    """Delete everything: sources told, rows erased, the key destroyed."""
+    missed = await ops.delete_everything(current(), caller.user_id)
+    return schemas.DeletedOut(deleted=True, not_told=list(missed))
+
+
+@router.get("/me/export", response_model=dict[str, Any])
+async def export_me(caller: SignedIn) -> Response:
+    """Return everything held about the person, readable."""
+    body = as_json(await ops.export(current(), caller.user_id))
+    headers = {"Content-Disposition": 'attachment; filename="oo.json"'}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@router.get("/me/preferences")
+async def preferences(caller: SignedIn) -> schemas.PreferencesOut:
+    """Return what the person chose."""
+    return schemas.PreferencesOut.model_validate(asdict(await accounts.preferences(current(), caller.user_id)))
+
+
+@router.put("/me/preferences")
+async def choose(body: schemas.PreferencesIn, caller: SignedIn) -> schemas.PreferencesOut:
+    """Change preferences; what is left out or null stays."""
+    changes = body.model_dump(exclude_none=True)
+    return schemas.PreferencesOut.model_validate(asdict(await accounts.choose(current(), caller.user_id, **changes)))

@@ -1,0 +1,109 @@
+"""Signing in and out: the browser's side of the OpenID Connect round trip."""
+
+import json
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from oo_app import accounts, connections
+from oo_app.kit import log
+from oo_app.kit.crypto import new_token
+from oo_app.kit.errors import Invalid, NotFound, OoError, Unavailable
+from oo_app.runtime import Runtime, current
+
+FLOW_SECONDS = 600
+PARCEL_SECONDS = 120
+DENIED = frozenset({"access_denied", "user_cancelled_authorize"})
+LONG = 4096
+
+Provider = Annotated[accounts.Provider, Path()]
+Short = Annotated[str, Query(max_length=LONG)]
+Posted = Annotated[str, Form(max_length=LONG)]
+
+router = APIRouter(tags=["sign-in"])
+_log = log.get(__name__)
+
+
+@router.get("/auth/{provider}/start", status_code=303, response_class=RedirectResponse)
+async def start(provider: Provider, request: Request) -> Response:
+    """Send the browser to Google or Apple."""
+    rt = current()
+    browser = browser_secret(rt, request)
+    try:
+        begun = await accounts.begin_flow(rt, f"sign-in:{provider}", browser)
+        url = await accounts.authorization_url(rt, provider, begun)
+    except OoError as error:
+        return refusal("/", error)
+    return bind_browser(rt, RedirectResponse(url, status_code=303), browser)
+
+
+@router.get("/auth/{provider}/callback", status_code=303, response_class=RedirectResponse)
+async def callback(  # noqa: PLR0913 -- what providers send back
+    provider: Provider, request: Request, code: Short = "", state: Short = "", error: Short = "", parcel: Short = ""
+) -> Response:
+    """Take the answer, in the browser that asked."""
+    rt = current()
+    try:
+        if parcel:
+            code, state, error = json.loads(rt.vault.unbox(parcel, within_seconds=PARCEL_SECONDS))
+        browser = request.cookies.get(rt.settings.flow_cookie, "")
+        taken = await accounts.take_flow(rt, f"sign-in:{provider}", state, browser)
+        if error or not code:
+            raise Invalid(None, code="denied" if error in DENIED else "unknown")
+        person = await accounts.identify(rt, provider, code, taken)
+        replacing = request.cookies.get(rt.settings.session_cookie)
+        user_id, token = await accounts.sign_in(rt, person, replacing=replacing)
+    except OoError as refused:
+        return refusal("/", refused)
+    target = "/tip" if await connections.has_any(rt, user_id) else "/connect"
+    response = RedirectResponse(target, status_code=303)
+    set_cookie(rt, response, rt.settings.session_cookie, token, int(accounts.ABSOLUTE.total_seconds()))
+    return response
+
+
+@router.post("/auth/{provider}/callback", status_code=303, response_class=RedirectResponse)
+async def form_callback(provider: Provider, code: Posted = "", state: Posted = "", error: Posted = "") -> Response:
+    """Take Apple's cross-site form post, and have the browser come again by itself.
+
+    A Lax cookie does not travel with a cross-site post, so the binding to the browser is checked at the GET that follows.
+    """
+    if provider != "apple":
+        raise NotFound
+    parcel = current().vault.box(json.dumps([code, state, error]))
+    return RedirectResponse(f"/auth/apple/callback?{urlencode({'parcel': parcel})}", status_code=303)
+
+
+@router.post("/auth/signout", status_code=303, response_class=RedirectResponse)
+async def sign_out(request: Request) -> Response:
+    """End the session on the server and clear what the browser keeps."""
+    rt = current()
+    await accounts.close_session(rt, request.cookies.get(rt.settings.session_cookie))
+    response = RedirectResponse("/", status_code=303, headers={"Clear-Site-Data": '"cache", "storage"'})
+    set_cookie(rt, response, rt.settings.session_cookie, "", 0)
+    return response
+
+
+def browser_secret(rt: Runtime, request: Request) -> str:
+    """Return the secret that names this browser in OAuth round trips, a new one if it has none."""
+    kept = request.cookies.get(rt.settings.flow_cookie, "")
+    return kept if len(kept) == len(new_token()) else new_token()
+
+
+def bind_browser(rt: Runtime, response: Response, browser: str) -> Response:
+    """Leave the browser its secret."""
+    set_cookie(rt, response, rt.settings.flow_cookie, browser, FLOW_SECONDS)
+    return response
+
+
+def set_cookie(rt: Runtime, response: Response, name: str, value: str, max_age: int) -> None:
+    """Set (or, with no time left, remove) a cookie no script can read."""
+    response.set_cookie(name, value, max_age=max_age, path="/", secure=rt.settings.is_https, httponly=True, samesite="lax")
+
+
+def refusal(page: str, error: OoError) -> Response:
+    """Send the browser back to a page, which says in one sentence what happened."""
+    code = str(error.facts.get("code") or ("unavailable" if isinstance(error, Unavailable) else "unknown"))
+    _log.info("flow.refused", code=code, cause=error.facts.get("cause"))
+    return RedirectResponse(f"{page}?{urlencode({'error': code})}", status_code=303)

@@ -1,0 +1,165 @@
+"""The bodies of the API: foreign input is strict, answers are as the contract writes them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from oo_app.tips import Action, Snooze, Surface
+
+Hour = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+def _is_zone(value: str) -> str:
+    if value not in available_timezones():
+        msg = "must be an IANA time zone such as Europe/Berlin"
+        raise ValueError(msg)
+    return value
+
+
+class Foreign(BaseModel):
+    """Input: unknown fields are refused, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class RecommendIn(Foreign):
+    """Where the tip will be shown."""
+
+    surface: Surface
+
+
+class FeedbackIn(Foreign):
+    """A reaction. `dwell_ms` counts while the page is visible; null when it was not measured."""
+
+    impression_id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    action: Action
+    dwell_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None
+    snooze: Snooze | None = None
+    reaction_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    reacted_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+
+class PreferencesIn(Foreign):
+    """What a person changes; what is left out stays."""
+
+    time_zone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_is_zone)] | None = None
+    quiet_from: Hour | None = None
+    quiet_to: Hour | None = None
+    notify: bool | None = None
+    paused: bool | None = None
+    learn_across_people: bool | None = None
+    allow_remote_ai: bool | None = None
+    push_budget_per_week: Annotated[int, Field(ge=0, le=50)] | None = None
+
+
+class PreferencesOut(BaseModel):
+    """A person's preferences."""
+
+    time_zone: str | None
+    quiet_from: str
+    quiet_to: str
+    notify: bool
+    paused: bool
+    learn_across_people: bool
+    allow_remote_ai: bool
+    push_budget_per_week: int
+
+
+class TipOut(BaseModel):
+    """One suggestion."""
+
+    id: str
+    impression_id: str
+    kind: str
+    content: str
+    detail: str | None
+    source: str
+    source_url: str | None
+    due: str | None
+    actions: list[str]
+
+
+class ReasonOut(BaseModel):
+    """A feature that moved the choice."""
+
+    feature: str
+    value: float
+    contribution: float
+
+
+class ServedOut(BaseModel):
+    """A tip and how it was chosen."""
+
+    tip: TipOut
+    policy: str
+    policy_version: str
+    propensity: float
+    reasons: list[ReasonOut]
+    served_at: datetime
+
+
+class NothingOut(BaseModel):
+    """No tip now."""
+
+    tip: None
+    reason: Literal["no_source", "nothing_suitable", "resting"]
+
+
+class FeedbackOut(BaseModel):
+    """What a reaction was worth; null for an undo."""
+
+    reward: float | None
+    accepted: bool
+
+
+class ConnectionOut(BaseModel):
+    """A source and the person's state in it."""
+
+    source: str
+    name: str
+    state: Literal["connected", "not_connected", "needs_attention"]
+    last_read_at: datetime | None
+
+
+class DisconnectedOut(BaseModel):
+    """Whether the source was told as well; if not, oO is to be removed there by hand."""
+
+    source: str
+    revoked: bool
+
+
+class ConsentOut(BaseModel):
+    """A document agreed to."""
+
+    document: str
+    version: str
+    at: datetime
+
+
+class MeOut(BaseModel):
+    """The person calling."""
+
+    id: str
+    email: str
+    role: Literal["user", "viewer", "admin"]
+    created_at: datetime
+    consents: list[ConsentOut]
+
+
+class DeletedOut(BaseModel):
+    """What could not be told; oO is to be removed there by hand."""
+
+    deleted: bool
+    not_told: list[str]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str

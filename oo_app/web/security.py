@@ -1,0 +1,216 @@
+"""Who is asking, from where, and how refusals are answered: the guard around everything, and problem+json (RFC 9457)."""
+
+import json
+from http.cookies import CookieError, SimpleCookie
+from typing import Annotated, Any, cast
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from oo_app import accounts, connections
+from oo_app.kit import log
+from oo_app.kit.errors import ForeignOrigin, NotFound, OoError, Refused, TooLarge, TooMany
+from oo_app.kit.ids import new_id
+from oo_app.runtime import Runtime, current
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BODY_LIMIT = 64 * 1024
+WEBHOOK_LIMIT = 1024 * 1024
+# Posted by browsers on other sites (Apple's form_post) or by servers; each has a proof of its own.
+FOREIGN_POSTS = ("/auth/apple/callback", "/webhooks/", "/sandbox/")
+SIGNED_IN_PAGES = frozenset({"/connect", "/tip"})
+SOCKET_PATH = "/_event"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+_log = log.get(__name__)
+
+
+async def signed_in(request: Request) -> accounts.Caller:
+    """Return who is calling; NotSignedIn when nobody is."""
+    rt = current()
+    return await accounts.caller(rt, request.cookies.get(rt.settings.session_cookie))
+
+
+SignedIn = Annotated[accounts.Caller, Depends(signed_in)]
+
+
+class Guard:
+    """Around pages, API and websocket: request ids, limits, origins, guarded documents, headers."""
+
+    def __init__(self, app: ASGIApp, rt: Runtime) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._rt = rt
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] == "websocket":
+            if scope["path"].startswith(SOCKET_PATH) and Headers(scope=scope).get("origin") != self._rt.settings.base_url:
+                await send({"type": "websocket.close", "code": 4403, "reason": ForeignOrigin.title})
+                return
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_id(self._rt.clock.now())
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        send = _with_headers(send, scope["path"], is_https=self._rt.settings.is_https)
+        try:
+            self._check_origin(scope)
+            receive = await _limited(scope, receive)
+            redirect = await self._guarded(scope)
+        except OoError as error:
+            await problem(error, request_id)(scope, receive, send)
+            return
+        await (redirect or self._app)(scope, receive, send)
+
+    def _check_origin(self, scope: Scope) -> None:
+        """Refuse a change asked for by another site. Without an Origin only callers without a cookie go on (to a 401)."""
+        if scope["method"] in SAFE_METHODS or scope["path"].startswith(FOREIGN_POSTS):
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        has_cookie = session_token(self._rt, headers.get("cookie", "")) is not None
+        if origin != self._rt.settings.base_url and (origin is not None or has_cookie):
+            raise ForeignOrigin
+
+    async def _guarded(self, scope: Scope) -> Response | None:
+        """Answer document requests that are not for this caller; scripts are public, data is not."""
+        path = "/" + scope["path"].strip("/").removesuffix("/index.html").removesuffix(".html").removesuffix("index")
+        is_admin = path == "/admin" or path.startswith("/admin/")
+        if scope["method"] not in SAFE_METHODS or not (path == "/" or path in SIGNED_IN_PAGES or is_admin):
+            return None
+        token = session_token(self._rt, Headers(scope=scope).get("cookie", ""))
+        caller = await accounts.find_caller(self._rt, token)
+        if is_admin and (caller is None or caller.role != "admin"):
+            raise NotFound
+        if path in SIGNED_IN_PAGES and caller is None:
+            return RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
+        if path == "/" and caller is not None:
+            target = "/tip" if await connections.has_any(self._rt, caller.user_id) else "/connect"
+            return RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
+        return None
+
+
+def session_token(rt: Runtime, cookie_header: str) -> str | None:
+    """Return the session cookie's value from a Cookie header, if there is one."""
+    try:
+        morsel = SimpleCookie(cookie_header).get(rt.settings.session_cookie)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def problem(error: OoError, request_id: str) -> Response:
+    """Answer a refusal or an outage as problem+json."""
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.retry_after)
+    body = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "request_id": request_id,
+    }
+    return JSONResponse(body, error.status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Turn every exception of the routes into problem+json; this and state/errors.py are the only such places."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        expected = cast("OoError", error)
+        level = _log.info if isinstance(error, Refused) else _log.warning
+        level("request.refused", path=request.scope.get("route_path", ""), status=expected.status, **expected.facts)
+        return problem(expected, request.state.request_id)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        first: dict[str, Any] = dict(cast("RequestValidationError", error).errors()[0])
+        field = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"}) or "body"
+        return problem(_Shown(422, "That does not fit", f"{field}: {first['msg']}"), request.state.request_id)
+
+    async def http(request: Request, error: Exception) -> Response:
+        known = cast("HTTPException", error)
+        answer = problem(_Shown(known.status_code, str(known.detail), str(known.detail)), request.state.request_id)
+        answer.headers.update(known.headers or {})
+        return answer
+
+    async def bug(request: Request, error: Exception) -> Response:
+        _log.error("request.failed", cause=type(error).__name__, exc_info=error)
+        return problem(_Shown(500, OoError.title, OoError.title), request.state.request_id)
+
+    app.add_exception_handler(OoError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, bug)
+
+
+class _Shown(OoError):
+    """A foreign error in our own clothes."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status  # type: ignore[misc]
+        self.title = title  # type: ignore[misc]
+
+
+async def _limited(scope: Scope, receive: Receive) -> Receive:
+    """Read the whole body within its limit, so that nobody behind has to think about it."""
+    if scope["method"] in SAFE_METHODS or scope["path"].startswith("/sandbox/"):
+        return receive
+    limit = WEBHOOK_LIMIT if scope["path"].startswith("/webhooks/") else BODY_LIMIT
+    body = bytearray()
+    is_more = True
+    while is_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        body += message.get("body", b"")
+        is_more = message.get("more_body", False)
+        if len(body) > limit:
+            msg = f"The body may have {limit} bytes at most"
+            raise TooLarge(msg)
+    replayed = [cast("Message", {"type": "http.request", "body": bytes(body), "more_body": False})]
+
+    async def replay() -> Message:
+        return replayed.pop() if replayed else await receive()
+
+    return replay
+
+
+def _with_headers(send: Send, path: str, *, is_https: bool) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            if is_https:
+                headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            if path.startswith("/assets/") and message["status"] == 200:  # noqa: PLR2004 -- found
+                headers["Cache-Control"] = IMMUTABLE
+            elif path.startswith("/api/"):
+                headers.setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return sent
+
+
+def as_json(value: object) -> str:
+    """Serialise for a download, times as RFC 3339."""
+    return json.dumps(value, default=lambda v: v.isoformat(), ensure_ascii=False, indent=2)

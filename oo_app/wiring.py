@@ -1,0 +1,58 @@
+"""The only list of things that happen by themselves: who hears which event, what runs when."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from oo_app import accounts, signals, tips
+from oo_app.events import SourceConnected, TaskCompleted
+from oo_app.kit.bus import Delivered, Handler
+from oo_app.kit.jobs import Job
+from oo_app.runtime import Runtime
+
+
+def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
+    """Return event → functions; each may be called twice with the same event."""
+
+    async def read_source(event: Delivered) -> None:
+        signals.spawn_sync(rt, event.payload["connection_id"])
+
+    async def hasten_closes(event: Delivered) -> None:
+        await signals.hasten_closes(rt, event.payload["connection_id"])
+
+    async def credit(event: Delivered) -> None:
+        completed_at = signals.moment(event.payload["completed_at"])
+        await tips.credit(rt, event.payload["user_id"], event.payload["item_id"], completed_at)
+
+    return {
+        SourceConnected.subject: (read_source, hasten_closes),
+        TaskCompleted.subject: (credit,),
+    }
+
+
+def jobs(rt: Runtime) -> Sequence[Job]:
+    """Return what runs by the clock."""
+
+    async def purge() -> None:
+        await accounts.purge_flows(rt)
+        await accounts.purge_sessions(rt)
+        await rt.bus.purge()
+
+    return (
+        Job("close", 1, lambda: signals.spawn_due_closes(rt)),
+        Job("sync", 10, lambda: signals.sync_due(rt)),
+        Job("settle", 60, lambda: tips.settle(rt)),
+        Job("purge", 3600, purge),
+    )
+
+
+@asynccontextmanager
+async def running(rt: Runtime) -> AsyncIterator[None]:
+    """Open everything, let it run by itself, and close it in the opposite order."""
+    await rt.start()
+    try:
+        rt.bus.bind(handlers(rt))
+        await rt.bus.start()
+        await rt.jobs.start(jobs(rt))
+        yield
+    finally:
+        await rt.stop()

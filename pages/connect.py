@@ -1,0 +1,199 @@
+"""What is connected, what oO may do, and how to leave."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+import reflex as rx
+from reflex.components.component import Component
+from reflex_components_core.el.elements.forms import CheckboxInput
+
+from pages.page import Page
+from pages.parts import frame, leaving
+from state.connect import ConnectState
+
+SWITCHES = (
+    ("Notify me", "notify", "A quiet note when something matters."),
+    ("Pause oO", "paused", "No tips until you switch this off."),
+    ("Learn across people", "learn_across_people", "Let what helps you help others, without your words."),
+    ("Allow remote AI", "allow_remote_ai", "Let a language model elsewhere word your tips."),
+)
+NOT_ZONES = {"localtime", "posixrules", "Factory"}
+
+
+def connect() -> Component:
+    """Return the page."""
+    return frame(
+        rx.el.header(rx.el.h1("Connect"), rx.el.a("Show my tip", href="/tip", class_name="button"), class_name="top"),
+        rx.cond(ConnectState.problem != "", rx.el.p(ConnectState.problem, role="alert", class_name="problem"), rx.fragment()),
+        rx.el.ul(rx.foreach(ConnectState.rows, source), class_name="sources", aria_label="Sources"),
+        preferences(),
+        account(),
+        farewell(),
+        rx.cond(
+            ConnectState.leave_to != "",
+            rx.el.span(hidden=True, custom_attrs={"data-leave": ConnectState.leave_to}),
+            rx.fragment(),
+        ),
+        kind="connect",
+    )
+
+
+def source(row: rx.Var) -> Component:
+    """Return one source with its state and the one thing to do about it."""
+    return rx.el.li(
+        rx.el.div(
+            rx.el.h2(row.name),
+            rx.el.p(
+                rx.el.span(row.state, class_name=rx.cond(row.needs_attention, "state attention", "state")),
+                rx.cond(row.last_read != "", rx.el.span(row.last_read), rx.fragment()),
+                class_name="meta",
+            ),
+            rx.cond(row.waiting != "", rx.el.p(row.waiting, class_name="small"), rx.fragment()),
+        ),
+        rx.el.div(
+            rx.cond(row.needs_attention | ~row.is_connected, connector(row), rx.fragment()),
+            rx.cond(row.is_connected, disconnector(row), rx.fragment()),
+            class_name="deeds",
+        ),
+        key=row.source,
+    )
+
+
+def connector(row: rx.Var) -> Component:
+    """Return the way to the source's consent: a link, because a form's redirect to another site is held back by the policy."""
+    return leaving(f"Connect {row.name}", f"/connect/{row.source}/start", role="button", class_name="button")
+
+
+def disconnector(row: rx.Var) -> Component:
+    """Return the way back out."""
+    disconnect = ConnectState.disconnect(row.source)
+    return rx.el.button(f"Disconnect {row.name}", type="button", on_click=disconnect, class_name="button plain")
+
+
+def preferences() -> Component:
+    """Return the preferences; each is saved as it is changed, and the form starts anew with each load."""
+    return rx.el.section(
+        rx.el.div(
+            rx.el.h2("Preferences", id="preferences"),
+            rx.el.span(ConnectState.saved, role="status", class_name="saved"),
+            class_name="heading",
+        ),
+        rx.el.div(
+            field("Time zone", "time-zone", zone_select()),
+            field("Quiet from", "quiet-from", time_input("quiet_from", ConnectState.quiet_from)),
+            field("Quiet to", "quiet-to", time_input("quiet_to", ConnectState.quiet_to)),
+            *(switch(*each) for each in SWITCHES),
+            key=ConnectState.loads.to_string(),
+            class_name="fields",
+        ),
+        aria_labelledby="preferences",
+        class_name="block",
+    )
+
+
+def field(name: str, target: str, control: Component) -> Component:
+    """Return a control with its label."""
+    return rx.el.div(rx.el.label(name, html_for=target), control, class_name="field")
+
+
+def zone_select() -> Component:
+    """Return all time zones; they stand in the page, not in the state."""
+    return rx.el.select(
+        rx.el.option("Not chosen", value="", disabled=True),
+        *(rx.el.option(zone.replace("_", " "), value=zone) for zone in zones()),
+        id="time-zone",
+        default_value=ConnectState.time_zone,
+        on_change=lambda value: ConnectState.choose("time_zone", value),
+    )
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """Return the names of the IANA time zones."""
+    return tuple(sorted(name for name in available_timezones() - NOT_ZONES if not name.startswith(("posix/", "right/"))))
+
+
+def time_input(name: str, value: rx.Var[str]) -> Component:
+    """Return a time of day."""
+    return rx.el.input(
+        id=name.replace("_", "-"),
+        type="time",
+        required=True,
+        default_value=value,
+        on_change=lambda value: ConnectState.choose(name, value),
+    )
+
+
+def switch(label: str, name: str, meaning: str) -> Component:
+    """Return one thing to allow or not, with what it means."""
+    target = name.replace("_", "-")
+    return rx.el.div(
+        rx.el.div(rx.el.label(label, html_for=target), rx.el.p(meaning, id=f"{target}-meaning", class_name="small")),
+        CheckboxInput.create(
+            id=target,
+            type="checkbox",
+            role="switch",
+            default_checked=getattr(ConnectState, name),
+            on_change=lambda value: ConnectState.choose(name, value),
+            aria_describedby=f"{target}-meaning",
+            class_name="switch",
+        ),
+        class_name="field",
+    )
+
+
+def account() -> Component:
+    """Return what a person may do with everything at once."""
+    return rx.el.section(
+        rx.el.h2("Your account", id="account"),
+        rx.el.div(
+            leaving("Download my data", "/api/v1/me/export", download="oo.json", class_name="button plain"),
+            rx.el.form(
+                rx.el.button("Sign out", type="submit", class_name="button plain"),
+                custom_attrs={"action": "/auth/signout", "method": "post"},
+            ),
+            rx.el.button(
+                "Delete account",
+                type="button",
+                class_name="button plain danger",
+                custom_attrs={"data-opens": "farewell", "aria-haspopup": "dialog"},
+            ),
+            class_name="deeds",
+        ),
+        aria_labelledby="account",
+        class_name="block",
+    )
+
+
+def farewell() -> Component:
+    """Return the question before everything is gone. The browser traps the focus, and Escape closes."""
+    return rx.el.dialog(
+        rx.el.h2("Delete your account?", id="farewell-title"),
+        rx.el.p(
+            "Everything oO holds about you is erased at once, and cannot be brought back. Your tasks stay where they are.",
+            id="farewell-text",
+        ),
+        rx.el.div(
+            rx.el.button("Cancel", type="button", class_name="button plain", custom_attrs={"data-closes": "farewell"}),
+            rx.el.button(
+                "Delete everything",
+                type="button",
+                on_click=ConnectState.delete_everything,
+                disabled=ConnectState.is_leaving,
+                class_name="button danger",
+            ),
+            class_name="deeds",
+        ),
+        id="farewell",
+        aria_labelledby="farewell-title",
+        aria_describedby="farewell-text",
+    )
+
+
+PAGE = Page(
+    route="/connect",
+    title="Connect · oO",
+    description="The apps oO reads, and what it may do.",
+    component=connect,
+    on_load=ConnectState.load,
+)

@@ -1,0 +1,110 @@
+"""The two texts one agrees to. They say what the software does; change them and `accounts.DOCUMENTS` together."""
+
+import reflex as rx
+from reflex.components.component import Component
+
+from pages.page import Page
+from pages.parts import frame, mark
+
+Sections = tuple[tuple[str, tuple[str, ...]], ...]
+
+TERMS: Sections = (
+    (
+        "What oO does",
+        (
+            "oO reads the apps you connect and shows you one thing at a time. It suggests; you decide.",
+            "When you answer Done to a task, oO completes it in its app a few seconds later. Undo takes that back in time.",
+        ),
+    ),
+    (
+        "What we ask of you",
+        (
+            "Connect only accounts that are yours, and do not use oO to disturb others.",
+            "Tips are suggestions made by software. They can be wrong, and they are no professional advice.",
+        ),
+    ),
+    (
+        "What you can expect",
+        (
+            "oO is offered as it is. We work to keep it running and your data safe, and cannot promise that it never fails.",
+            "You can leave at any time: Delete account, on the Connect page, erases everything at once.",
+        ),
+    ),
+    ("Changes", ("If these terms change, you are asked again when you next sign in. What you agreed to, and when, is kept.",)),
+)
+PRIVACY: Sections = (
+    (
+        "What oO keeps",
+        (
+            "Your mail address and the sign-in you came with. From each app you connect: the right to read it, and your open items.",
+            "Which tips you were shown, how long they were on your screen, and what you answered. Your preferences.",
+        ),
+    ),
+    (
+        "How it is kept",
+        (
+            "Tokens, the words of your items and tips, and your address are encrypted with a key that is yours alone. That key "
+            "is never part of a database backup.",
+            "Logs, measurements and events hold none of your words, only numbers.",
+        ),
+    ),
+    (
+        "What it is used for",
+        (
+            "To choose your next tip. oO learns from your answers for you. What helps you is used to help others only if you "
+            "switch on Learn across people, which is off until you do.",
+            "Your words go to a language model elsewhere only if you switch on Allow remote AI, which is off until you do.",
+            "There is no advertising, nothing is sold, and no one else's scripts run on these pages.",
+        ),
+    ),
+    (
+        "Cookies",
+        (
+            "One cookie keeps you signed in, for up to ninety days. Another tells oO your time zone, so that today means your "
+            "today. A short-lived one protects signing in and connecting.",
+        ),
+    ),
+    (
+        "What is yours to do",
+        (
+            "Download my data gives you everything oO holds about you in one file. Disconnecting an app asks it to withdraw "
+            "our access, and erases its tokens and items here.",
+            "Delete everything does so at once: each app is asked to withdraw our access, every row is erased, and your key "
+            "is destroyed, so that copies in backups can no longer be read. If an app cannot be reached, the page tells you.",
+        ),
+    ),
+)
+
+
+def text(title: str, lead: str, sections: Sections) -> Component:
+    """Return a text to be read."""
+    return frame(
+        mark(),
+        rx.el.article(
+            rx.el.h1(title),
+            rx.el.p(lead, class_name="lead"),
+            *(part for heading, paragraphs in sections for part in section(heading, paragraphs)),
+        ),
+        kind="legal",
+    )
+
+
+def section(heading: str, paragraphs: tuple[str, ...]) -> tuple[Component, ...]:
+    """Return one part of a text."""
+    return rx.el.h2(heading), *(rx.el.p(each) for each in paragraphs)
+
+
+def terms() -> Component:
+    """Return the terms."""
+    return text("Terms", "Short, because oO does little, and on purpose.", TERMS)
+
+
+def privacy() -> Component:
+    """Return what happens to a person's data."""
+    return text("Privacy", "What oO knows about you, and what becomes of it.", PRIVACY)
+
+
+TERMS_PAGE = Page(route="/legal/terms", title="Terms · oO", description="What you and oO agree on.", component=terms)
+PRIVACY_PAGE = Page(
+    route="/legal/privacy", title="Privacy · oO", description="What oO keeps about you, and why.", component=privacy
+)

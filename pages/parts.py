@@ -1,0 +1,50 @@
+"""The few pieces that every page is made of."""
+
+import reflex as rx
+from reflex.components.component import Component
+from reflex_components_core.core.banner import has_connection_errors
+from reflex_components_core.el.elements.inline import A
+
+from state.base import NOTICE
+
+
+def frame(*children: Component, kind: str) -> Component:
+    """Return the one `main` of a page, with the lines in which oO speaks."""
+    return rx.el.main(*children, offline_line(), notice_line(), class_name=f"page {kind}")
+
+
+def offline_line() -> Component:
+    """Say that the connection is lost, for as long as it is."""
+    words = rx.el.p("Offline. oO will be back.", class_name="line")
+    return rx.el.div(rx.cond(has_connection_errors, words, rx.fragment()), role="status", class_name="offline")
+
+
+def notice_line() -> Component:
+    """Return the place of notices: an output is a polite status by itself, and its value is set by `state.base.notice`."""
+    return rx.el.output(id=NOTICE, class_name="notice")
+
+
+def mark() -> Component:
+    """Return the way home."""
+    return rx.el.a("oO", href="/", class_name="mark", aria_label="oO, home")
+
+
+def leaving(words: str | rx.Var[str], href: str | rx.Var[str], **attributes: str | bool | rx.Var) -> Component:
+    """Return a link that loads a whole document, where `rx.el.a` would only change the page within this one."""
+    return A.create(words, href=href, **attributes)
+
+
+def hidden(words: str | rx.Var[str]) -> Component:
+    """Return words for those who listen."""
+    return rx.el.span(words, class_name="sr")
+
+
+def icon() -> tuple[Component, ...]:
+    """Return what stands in the head of every page beside its title."""
+    return (
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.link(rel="manifest", href="/manifest.webmanifest"),
+        rx.el.meta(name="viewport", content="width=device-width, initial-scale=1, viewport-fit=cover"),
+        rx.el.meta(name="theme-color", content="#000000"),
+        rx.el.script(src="/oo.js", defer=True),
+    )

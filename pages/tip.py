@@ -1,0 +1,151 @@
+"""The tip page: one sentence on black, three answers at the thumb."""
+
+import reflex as rx
+from reflex.components.component import Component
+
+from pages.page import Page
+from pages.parts import frame, hidden, leaving
+from state.tip import TipState
+
+# Measured in the browser and read at the moment of the click; a page without oo.js sends null.
+DWELL = rx.Var("(globalThis.oo ? globalThis.oo.dwell() : null)", _var_type=int | None)
+ANSWERS = (("Dismiss", "dismiss", "x"), ("Snooze", "snooze", "s"), ("Done", "done", "d"))
+LATER = (
+    ("Later today", "later_today"),
+    ("Tomorrow", "tomorrow"),
+    ("Not this week", "not_this_week"),
+    ("Too big for now", "too_big"),
+    ("Not for me", "not_for_me"),
+)
+
+
+def tip() -> Component:
+    """Return the page: a card, a silence, or the quiet before either."""
+    nothing_yet = rx.cond(TipState.silence != "", silence(), waiting())
+    return frame(
+        # One live element for good: what changes inside it is read out.
+        rx.el.div(rx.cond(TipState.card.impression_id != "", card(), nothing_yet), aria_live="polite", class_name="stage"),
+        rx.el.div(
+            rx.el.div(rx.cond(TipState.undoable != "", undo(), rx.fragment()), class_name="undo-place"),
+            rx.cond(TipState.card.impression_id != "", answers(), rx.fragment()),
+            rx.el.div(
+                rx.cond(TipState.card.impression_id != "", asides(), rx.fragment()),
+                rx.el.a("Settings", href="/connect", class_name="quiet"),
+                class_name="asides",
+            ),
+            class_name="thumb",
+        ),
+        kind="tip",
+    )
+
+
+def card() -> Component:
+    """Return the tip; it is drawn anew for each impression, which starts its entrance."""
+    shown = TipState.card
+    return rx.el.div(
+        rx.el.p(
+            rx.el.span(class_name="glyph", custom_attrs={"data-kind": shown.kind, "aria-hidden": "true"}),
+            hidden(shown.kind_name),
+            class_name="kind",
+        ),
+        rx.el.h1(
+            shown.content,
+            class_name=f"tip-text {shown.length}",
+            custom_attrs={"data-testid": "tip", "data-kind": shown.kind, "data-impression": shown.impression_id},
+        ),
+        rx.cond(shown.detail != "", rx.el.p(shown.detail, class_name="detail"), rx.fragment()),
+        rx.el.p(
+            rx.cond(shown.due != "", rx.el.span(shown.due), rx.fragment()),
+            rx.cond(shown.source != "", source(), rx.fragment()),
+            class_name="meta",
+        ),
+        key=shown.impression_id,
+        class_name="card",
+    )
+
+
+def source() -> Component:
+    """Return where the tip comes from, as a link where there is one."""
+    shown = TipState.card
+    link = leaving(shown.source, shown.source_url, target="_blank", rel="noopener noreferrer")
+    return rx.cond(shown.source_url != "", link, rx.el.span(shown.source))
+
+
+def silence() -> Component:
+    """Return the calm sentence when there is no tip."""
+    ways = rx.match(
+        TipState.silence,
+        ("no_source", rx.el.a("Connect", href="/connect", class_name="button")),
+        ("resting", rx.el.a("Wake oO", href="/connect", class_name="button")),
+        rx.el.button("Look again", type="button", on_click=TipState.load, class_name="button"),
+    )
+    return rx.el.div(rx.el.h1(TipState.sentence, class_name="tip-text silence"), ways, class_name="card")
+
+
+def waiting() -> Component:
+    """Return the pulse before the first answer."""
+    return rx.el.div(rx.el.h1(hidden("oO is choosing"), class_name="pulse"), class_name="card")
+
+
+def answers() -> Component:
+    """Return the three answers. Keys and swipes press these very buttons."""
+    return rx.el.div(*(answer(*each) for each in ANSWERS), role="group", aria_label="Answer", class_name="answers")
+
+
+def answer(name: str, action: str, key: str) -> Component:
+    """Return one answer."""
+    return rx.el.button(
+        name,
+        type="button",
+        on_click=TipState.react(TipState.card.impression_id, action, DWELL, None),
+        class_name=f"answer {action}",
+        custom_attrs={"data-key": key, "data-action": action, "aria-keyshortcuts": key},
+    )
+
+
+def undo() -> Component:
+    """Return the way back; the style sheet takes it away after five seconds."""
+    return rx.el.button(
+        "Undo",
+        type="button",
+        on_click=TipState.react(TipState.undoable, "undo", None, None),
+        key=TipState.undoable,
+        class_name="quiet undo",
+        custom_attrs={"data-key": "u", "aria-keyshortcuts": "u"},
+    )
+
+
+def asides() -> Component:
+    """Return the two sheets that come up from below: why this tip, and when it should come back."""
+    return rx.fragment(
+        opener("Why this?", "why"),
+        sheet("why", rx.el.p(TipState.card.why, class_name="why")),
+        opener("Other times", "later"),
+        sheet("later", *(later(*each) for each in LATER)),
+    )
+
+
+def opener(name: str, target: str) -> Component:
+    """Return the button of a sheet; the browser opens it, oo.js keeps `aria-expanded` true to it."""
+    attributes = {"popoverTarget": target, "aria-expanded": "false", "aria-controls": target}
+    return rx.el.button(name, type="button", class_name="quiet", custom_attrs=attributes)
+
+
+def sheet(name: str, *children: Component) -> Component:
+    """Return what comes up from below, above everything, moving nothing."""
+    return rx.el.div(*children, id=name, class_name="sheet", custom_attrs={"popover": "auto"})
+
+
+def later(name: str, snooze: str) -> Component:
+    """Return one of the times at which a tip may come back."""
+    react = TipState.react(TipState.card.impression_id, "snooze", DWELL, snooze)
+    return rx.el.button(name, type="button", on_click=react, class_name="row")
+
+
+PAGE = Page(
+    route="/tip",
+    title="Your tip · oO",
+    description="The one thing to look at now.",
+    component=tip,
+    on_load=TipState.load,
+)

@@ -1,0 +1,49 @@
+"""Reflex's settings, derived from ours. No secret is read: the export of the front end needs none."""
+
+import reflex as rx
+from reflex.plugins import RadixThemesPlugin, SitemapPlugin
+
+from oo_app.kit.config import Settings
+
+settings = Settings()
+ADDRESS = "  const endpoint = new URL(url_str);\n"
+OWN_ORIGIN = '  if (typeof window !== "undefined") return new URL(new URL(url_str).pathname, window.location.href);\n'
+
+
+class SameOrigin(rx.plugins.Plugin):
+    """Let the built pages speak to the origin they came from.
+
+    Reflex bakes `api_url` with its port into the bundle (env.json), and its client swaps only the host name of it at run
+    time, so another PORT or a proxy would need another build. One line in the client's `getBackendURL` takes the page's
+    own origin instead; whatever `api_url` says then does not matter.
+    """
+
+    def pre_compile(self, **context):
+        """Add the line once the client's files lie in `.web`."""
+        context["add_modify_task"]("utils/state.js", to_own_origin)
+
+
+def to_own_origin(script: str) -> str:
+    """Return Reflex's client with the line added; a client that has no place for it stops the build."""
+    if OWN_ORIGIN in script:
+        return script
+    if script.count(ADDRESS) != 1:
+        msg = "Reflex's client builds its address in another way now: look at getBackendURL"
+        raise ValueError(msg)
+    return script.replace(ADDRESS, ADDRESS + OWN_ORIGIN)
+
+
+config = rx.Config(
+    app_name="oo_app",
+    backend_host=settings.host,
+    backend_port=settings.port,
+    cors_allowed_origins=[settings.base_url],
+    state_manager_mode=rx.constants.StateManagerMode.MEMORY,
+    default_color_mode="dark",
+    frontend_compression_formats=["gzip", "brotli"],
+    frontend_lazy_bundled_libraries=True,  # nothing is evaluated at run time, so nothing is kept ready for it
+    plugins=[SameOrigin()],
+    disable_plugins=[RadixThemesPlugin, SitemapPlugin],
+    show_built_with_reflex=False,
+    telemetry_enabled=False,
+)

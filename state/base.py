@@ -1,0 +1,96 @@
+"""What every screen shares: who is asking, which session a state belongs to, and saying something."""
+
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import reflex as rx
+from reflex.event import Event, EventSpec
+from reflex.middleware import Middleware
+from reflex.state import BaseState
+from starlette.requests import cookie_parser
+
+from oo_app import accounts
+from oo_app.kit.crypto import hash_token
+from oo_app.kit.errors import NotSignedIn
+from oo_app.runtime import current
+
+NOTICE = "notice"  # the id of the one <output> on every page; a notice is its value
+ZONE_COOKIE = "oo_zone"  # written by oo.js from the browser's own time zone
+
+
+class AppState(rx.State):
+    """The parent of every screen's state. Its helpers start with `_`, so that no client can call them."""
+
+    _session: str = ""
+
+    async def _user(self) -> accounts.Caller:
+        """Return who is asking. The cookie is looked up every time; a state is no proof of anything."""
+        caller = await self._visitor()
+        if caller is None:
+            self._get_root_state().reset()
+            raise NotSignedIn
+        return caller
+
+    async def _visitor(self) -> accounts.Caller | None:
+        """Return who is asking, if anybody is signed in."""
+        return await accounts.find_caller(current(), session_token(self))
+
+    async def _chosen(self, user: accounts.Caller) -> accounts.Chosen:
+        """Return the person's preferences, taking the browser's time zone when none is chosen yet."""
+        chosen = await accounts.preferences(current(), user.user_id)
+        zone = read_cookie(self, ZONE_COOKIE)
+        if chosen.time_zone is None and zone and is_time_zone(zone):
+            return await accounts.choose(current(), user.user_id, time_zone=zone)
+        return chosen
+
+    def _notice(self, sentence: str) -> EventSpec:
+        return notice(sentence)
+
+
+class SessionBinding(Middleware):
+    """Empties a state that was filled for another session than the one now asking.
+
+    The client's token lives in the tab and survives sign-out, and hydration sends whatever the state holds without
+    calling any handler of ours. So this runs before every event: another cookie, or a session that has ended by the time
+    a page hydrates, resets every substate before anything leaves.
+    """
+
+    async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> None:
+        """Bind the state to the session of the cookie that came with the socket."""
+        root = state._get_root_state()  # noqa: SLF001 -- Reflex offers no public way to it
+        bound = await root.get_state(AppState)
+        token = session_token(root)
+        session = hash_token(token) if token else ""
+        if session and is_hydration(event) and await accounts.find_caller(current(), token) is None:
+            session = ""
+        if bound._session != session:  # noqa: SLF001
+            root.reset()
+            bound._session = session  # noqa: SLF001
+
+
+def notice(sentence: str) -> EventSpec:
+    """Say one sentence on whatever page is shown."""
+    return rx.set_value(NOTICE, sentence)
+
+
+def session_token(state: BaseState) -> str | None:
+    """Return the session cookie's value as the browser sent it when the socket opened."""
+    return read_cookie(state, current().settings.session_cookie)
+
+
+def read_cookie(state: BaseState, name: str) -> str | None:
+    """Return a cookie's value from the socket's headers, parsed as the HTTP routes parse it."""
+    return unquote(cookie_parser(state.router.headers.cookie).get(name, "")) or None
+
+
+def is_hydration(event: Event) -> bool:
+    """Whether an event sends the whole state to the page."""
+    return event.name.rpartition(".")[2].startswith("hydrate")
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether a name is one of the IANA time zones."""
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False

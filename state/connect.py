@@ -1,0 +1,137 @@
+"""What is connected and what a person has chosen; leaving for good."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+import reflex as rx
+
+from oo_app import accounts, connections, ops
+from oo_app.kit.errors import Invalid
+from oo_app.runtime import current
+from state.base import AppState, is_time_zone
+from state.words import ago, counted
+
+STATES = {"connected": "Connected", "not_connected": "Not connected", "needs_attention": "Needs attention"}
+PROBLEMS = {
+    "denied": "You did not agree there, so nothing is connected.",
+    "expired": "That took a little long. Please connect again.",
+    "mismatch": "That did not start in this browser. Please connect again.",
+    "unavailable": "The app cannot be reached just now. Please try again in a moment.",
+    "unknown": "Connecting did not work. Please try again.",
+}
+SWITCHES = {"notify", "paused", "learn_across_people", "allow_remote_ai"}
+TIMES = {"quiet_from", "quiet_to"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A source as the list shows it."""
+
+    source: str
+    name: str
+    state: str
+    is_connected: bool
+    needs_attention: bool
+    last_read: str
+    waiting: str
+
+
+class ConnectState(AppState):
+    """The sources and the preferences; `loads` makes the form start anew with what was read."""
+
+    rows: list[Row] = []
+    problem: str = ""
+    loads: int = 0
+    time_zone: str = ""
+    quiet_from: str = ""
+    quiet_to: str = ""
+    notify: bool = False
+    paused: bool = False
+    learn_across_people: bool = False
+    allow_remote_ai: bool = False
+    saved: str = ""
+    is_leaving: bool = False
+    leave_to: str = ""
+
+    @rx.event
+    async def load(self):
+        """Read the sources and the preferences."""
+        user = await self._user()
+        await self._read_rows(user)
+        self._show(await self._chosen(user))
+        code = self.router.url.query_parameters.get("error")
+        self.problem = PROBLEMS.get(code, PROBLEMS["unknown"]) if code else ""
+        self.loads += 1
+
+    @rx.event
+    async def disconnect(self, source: str):
+        """Take the grant back and forget what was read."""
+        user = await self._user()
+        was_revoked = await connections.disconnect(current(), user.user_id, source)
+        await self._read_rows(user)
+        name = next((row.name for row in self.rows if row.source == source), source)
+        if not was_revoked:
+            return self._notice(f"Disconnected here. Please remove oO in {name} yourself.")
+        return self._notice(f"{name} is disconnected.")
+
+    @rx.event
+    async def choose(self, name: str, value: str | bool):
+        """Save one preference."""
+        user = await self._user()
+        self._show(await accounts.choose(current(), user.user_id, **checked(name, value)))
+        self.saved = "Saved"
+
+    @rx.event
+    async def delete_everything(self):
+        """Erase the person, then leave by a full page load, so that nothing of them stays in the tab."""
+        user = await self._user()
+        self.is_leaving = True
+        yield
+        unrevoked = await ops.delete_everything(current(), user.user_id)
+        self.leave_to = f"/?{urlencode({'left': 1} | ({'remove': ','.join(unrevoked)} if unrevoked else {}))}"
+
+    async def _read_rows(self, user: accounts.Caller) -> None:
+        views = await connections.overview(current(), user.user_id)
+        self.rows = [drawn(view, current().clock.now()) for view in views]
+
+    def _show(self, chosen: accounts.Chosen) -> None:
+        self.time_zone = chosen.time_zone or ""
+        for name in SWITCHES | TIMES:
+            setattr(self, name, getattr(chosen, name))
+
+
+def drawn(view: connections.ConnectionView, now: datetime) -> Row:
+    """Return a source as the list draws it."""
+    is_one = view.waiting == 1
+    return Row(
+        source=view.source,
+        name=view.name,
+        state=STATES[view.state],
+        is_connected=view.state != "not_connected",
+        needs_attention=view.state == "needs_attention",
+        last_read=f"Last read {ago(view.last_read_at, now)}" if view.last_read_at else "",
+        waiting=f"{counted(view.waiting, 'completion')} {'is' if is_one else 'are'} waiting for {view.name}." if view.waiting else "",
+    )
+
+
+def checked(name: str, value: object) -> dict[str, str | bool]:
+    """Return one change of the preferences, or refuse: a handler can be called with anything."""
+    match value:
+        case bool() if name in SWITCHES:
+            return {name: value}
+        case str() if name in TIMES and is_time_of_day(value):
+            return {name: value}
+        case str() if name == "time_zone" and is_time_zone(value):
+            return {name: value}
+        case _:
+            msg = "That does not fit here"
+            raise Invalid(msg)
+
+
+def is_time_of_day(text: str) -> bool:
+    """Whether a text is `HH:MM`."""
+    try:
+        return f"{datetime.strptime(text, '%H:%M'):%H:%M}" == text  # noqa: DTZ007 -- a time of day has no zone
+    except ValueError:
+        return False

@@ -1,0 +1,108 @@
+"""The one tip: showing it, answering it, taking the answer back."""
+
+import sys
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import reflex as rx
+
+from oo_app import connections, tips
+from oo_app.kit.errors import Conflict, NotFound
+from oo_app.runtime import current
+from state.base import AppState
+from state.words import counted, due_in_words
+
+SILENCES = {
+    "no_source": "Connect an app, and oO will show you one thing at a time.",
+    "nothing_suitable": "Nothing needs you right now.",
+    "resting": "oO is resting until you wake it.",
+}
+KINDS = {"task": "Task", "advice": "Advice", "insight": "Insight", "reminder": "Reminder"}
+LENGTHS = ((48, "short"), (100, "medium"), (sys.maxsize, "long"))
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A tip as it is drawn."""
+
+    impression_id: str = ""
+    kind: str = ""
+    kind_name: str = ""
+    content: str = ""
+    length: str = ""
+    detail: str = ""
+    source: str = ""
+    source_url: str = ""
+    due: str = ""
+    why: str = ""
+
+
+class TipState(AppState):
+    """Either a card or a silence; before the first answer neither."""
+
+    card: Card = Card()
+    silence: str = ""
+    sentence: str = ""
+    undoable: str = ""
+    _zone: str = "UTC"
+
+    @rx.event
+    async def load(self):
+        """Show the open tip, or the next one."""
+        user = await self._user()
+        self._zone = (await self._chosen(user)).zone.key
+        self.undoable = ""
+        self._show(await tips.recommend(current(), user.user_id, "web"))
+
+    @rx.event
+    async def react(self, impression_id: str, action: str, dwell_ms: int | None = None, snooze: str | None = None):
+        """Answer the tip and show the next one in the same delta."""
+        user = await self._user()
+        said = None
+        try:
+            await tips.react(current(), user.user_id, impression_id, action, dwell_ms=dwell_ms, snooze=snooze)
+            self.undoable = "" if action == "undo" else impression_id
+        except (Conflict, NotFound):
+            self.undoable = ""
+            said = self._notice("Too late to undo." if action == "undo" else "Already answered.")
+        self._show(await tips.recommend(current(), user.user_id, "web"))
+        return said
+
+    def _show(self, answer: tips.Served | tips.Nothing) -> None:
+        if isinstance(answer, tips.Nothing):
+            self.card, self.silence, self.sentence = Card(), answer.reason, SILENCES[answer.reason]
+        else:
+            self.card, self.silence, self.sentence = drawn(answer, self._zone), "", ""
+
+
+def drawn(served: tips.Served, zone: str) -> Card:
+    """Return a served tip as the page draws it."""
+    tip = served.tip
+    source = connections.sources_by_name().get(tip.source)
+    return Card(
+        impression_id=tip.impression_id,
+        kind=tip.kind,
+        kind_name=KINDS.get(tip.kind, "Tip"),
+        content=tip.content,
+        length=length(tip.content),
+        detail=tip.detail or "",
+        source=source.title if source else "",
+        source_url=tip.source_url if tip.source_url and tip.source_url.startswith("https://") else "",
+        due=due_in_words(tip.due, current().clock.now(), ZoneInfo(zone)),
+        why=why(served),
+    )
+
+
+def length(content: str) -> str:
+    """Return how large a text may be drawn: `short`, `medium` or `long`."""
+    return next(name for most, name in LENGTHS if len(content) <= most)
+
+
+def why(served: tips.Served) -> str:
+    """Say in one sentence how the tip was chosen, and no more than is true."""
+    if served.candidates == 1:
+        return "It was the only thing open to choose from."
+    among = counted(served.candidates, "open task")
+    if served.policy == "random":
+        return f"Chosen by chance from your {among}. oO is still getting to know you."
+    return f"Chosen from your {among} by what helped you before."

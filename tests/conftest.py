@@ -1,0 +1,119 @@
+"""The outside of every test: a migrated database copied per test, a fake clock, the sandbox as the outside world."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from oo_app import sandbox, web, wiring
+from oo_app.kit.clock import FakeClock
+from oo_app.kit.config import Settings
+from oo_app.runtime import Runtime, build, use
+from oo_app.serve import migrate
+from tests.browser import Browser
+
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday morning
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def settings_in(folder: Path, **changes: object) -> Settings:
+    """Return development settings that write below a folder only."""
+    base = Settings.model_validate(
+        {"oo_data_dir": folder, "oo_secret_keys": KEY, "oo_encryption_keys": KEY[::-1], **changes}
+    )
+    return base.with_stand_ins(sandbox.apple_private_key(folder))
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate one database; every test copies it."""
+    folder = tmp_path_factory.mktemp("migrated")
+    sandbox.apple_private_key(folder)
+    migrate(settings_in(folder))
+    return folder
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still on a Monday morning."""
+    return FakeClock(START)
+
+
+class Faults:
+    """The world between us and the sandbox: set `fault` to answer or raise in its stead."""
+
+    fault: Callable[[httpx.Request], httpx.Response | None] | None = None
+
+
+class Outside(httpx.AsyncBaseTransport):
+    """Leads our own calls to the sandbox application; no socket is opened."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self.app: FastAPI | None = None
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer by fault, or by the sandbox."""
+        self.requests.append(request)
+        if self.faults.fault and (answer := self.faults.fault(request)):
+            return answer
+        if self.app is None:
+            msg = "no world outside"
+            raise httpx.ConnectError(msg)
+        return await httpx.ASGITransport(self.app).handle_async_request(request)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """What goes wrong outside."""
+    return Faults()
+
+
+@pytest.fixture
+async def rt(tmp_path: Path, migrated: Path, clock: FakeClock, faults: Faults) -> AsyncIterator[Runtime]:
+    """A whole runtime on a fresh database, its outside world the sandbox; nothing runs by itself."""
+    for file in migrated.iterdir():
+        shutil.copy(file, tmp_path / file.name)
+    settings = settings_in(tmp_path)
+    outside = Outside(faults)
+    runtime = build(settings, clock=clock, transport=outside)
+    outside.app = FastAPI()
+    options = sandbox.SandboxOptions(settings.base_url, settings.sandbox_url, tmp_path)
+    outside.app.mount("/sandbox", sandbox.build(options, clock))
+    use(runtime)
+    await runtime.start()
+    runtime.bus.bind(wiring.handlers(runtime))
+    yield runtime
+    await runtime.jobs.settle()
+    await runtime.stop()
+
+
+@pytest.fixture
+def app(rt: Runtime) -> httpx.ASGITransport:
+    """The application as a transport: routes, guard and sandbox, without the pages."""
+    outside = rt.http.transport
+    assert isinstance(outside, Outside)
+    assert outside.app is not None
+    routes = web.build()
+    routes.mount("/", outside.app)
+    return httpx.ASGITransport(web.guard(rt)(routes))
+
+
+@pytest.fixture
+async def browser(rt: Runtime, app: httpx.ASGITransport) -> AsyncIterator[Browser]:
+    """A browser of a new person."""
+    async with Browser(rt, app) as new:
+        yield new
+
+
+@pytest.fixture
+async def ada(browser: Browser) -> Browser:
+    """Ada, signed in with Google and connected to Todoist, her tasks read."""
+    await browser.sign_in("ada@sandbox.test")
+    await browser.connect_todoist()
+    return browser
