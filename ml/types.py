@@ -34,5 +34,5 @@ class Policy(Protocol):
 
 def draw(propensities: Array, rng: np.random.Generator) -> int:
     """Draw an index from a logged distribution (n,), by its inverse cumulative sum."""
-    edges = np.cumsum(propensities)
+    edges: Array = np.cumsum(propensities)
     return int(min(np.searchsorted(edges, rng.random() * edges[-1], side="right"), len(edges) - 1))

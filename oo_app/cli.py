@@ -2,15 +2,15 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-
 from alembic import command
 from alembic.util.exc import CommandError
+
 from oo_app import accounts, ops
 from oo_app.kit.config import Settings, SettingsError, explain
 from oo_app.kit.errors import OoError
@@ -117,7 +117,7 @@ async def _people(rt: Runtime, email: str) -> list[str]:
 
 
 @contextmanager
-def _scratch_database(settings: Settings) -> Iterator[Settings]:
+def _scratch_database(settings: Settings) -> Generator[Settings]:
     """Give an empty database, so that the check does not depend on the state of the real one."""
     with TemporaryDirectory() as folder:
         yield settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{Path(folder) / 'check.db'}"})

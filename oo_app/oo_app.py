@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from reflex.constants import CompileContext
 from reflex.utils.exec import get_compile_context
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oo_app import runtime, sandbox, web, wiring
 from oo_app.kit.config import Settings
@@ -34,6 +35,18 @@ def routes(rt: runtime.Runtime) -> FastAPI:
     return api
 
 
+def documents(app: ASGIApp) -> ASGIApp:
+    """Serve each page at its own address; the file server would first send every visitor on to the one with a slash."""
+    addresses = {page.route for page in PAGES}
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in addresses - {"/"}:
+            scope = {**scope, "path": f"{scope['path']}/"}
+        await app(scope, receive, send)
+
+    return served
+
+
 def assembled(rt: runtime.Runtime) -> rx.App:
     """Return the application around a runtime."""
     app = rx.App(
@@ -44,7 +57,7 @@ def assembled(rt: runtime.Runtime) -> rx.App:
         stylesheets=["/oo.css"],
         head_components=[*icon()],
         html_lang="en",
-        api_transformer=[routes(rt), web.guard(rt)],
+        api_transformer=[documents, routes(rt), web.guard(rt)],
         backend_exception_handler=on_error,
         frontend_exception_handler=on_browser_error,
     )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from ml.policies import POLICIES
+from ml.types import Policy
 from oo_app.kit.bus import Bus
 from oo_app.kit.clock import Clock
 from oo_app.kit.config import Settings
@@ -11,8 +13,6 @@ from oo_app.kit.crypto import Vault
 from oo_app.kit.db import Database
 from oo_app.kit.http import Http
 from oo_app.kit.jobs import Jobs
-from ml.policies import POLICIES
-from ml.types import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class Runtime:
         await self.vault.stop()
 
 
-def build(settings: Settings, *, clock: Clock | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Runtime:
+def build(
+    settings: Settings, *, clock: Clock | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> Runtime:
     """Construct without any I/O: the front-end export imports the application too."""
     clock = clock or Clock()
     db = Database(settings.db_url, clock)

@@ -5,14 +5,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-
 from alembic import command
 from alembic.config import Config
+
 from oo_app.kit import log
 from oo_app.kit.config import Settings, SettingsError
 
@@ -67,7 +67,7 @@ def build_front_end() -> None:
         "NPM_CONFIG_FUND": "false",
         "NPM_CONFIG_AUDIT": "false",
     }
-    exported = subprocess.run(  # noqa: S603 -- our own interpreter
+    exported = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--no-zip", "--frontend-only"],
         cwd=ROOT,
         env=environment,
@@ -113,7 +113,7 @@ def _files() -> Iterator[Path]:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def _listening(settings: Settings) -> Generator[socket.socket]:
     """Take the port first: a taken one is told before anything slow begins."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

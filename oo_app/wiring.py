@@ -1,6 +1,6 @@
 """The only list of things that happen by themselves: who hears which event, what runs when."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from oo_app import accounts, signals, tips
@@ -46,7 +46,7 @@ def jobs(rt: Runtime) -> Sequence[Job]:
 
 
 @asynccontextmanager
-async def running(rt: Runtime) -> AsyncIterator[None]:
+async def running(rt: Runtime) -> AsyncGenerator[None]:
     """Open everything, let it run by itself, and close it in the opposite order."""
     await rt.start()
     try:

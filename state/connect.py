@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import reflex as rx
 
-from oo_app import accounts, connections, ops
+from oo_app import accounts, connections, ops, signals
 from oo_app.kit.errors import Invalid
 from oo_app.runtime import current
 from state.base import AppState, is_time_zone
@@ -92,8 +92,9 @@ class ConnectState(AppState):
         self.leave_to = f"/?{urlencode({'left': 1} | ({'remove': ','.join(unrevoked)} if unrevoked else {}))}"
 
     async def _read_rows(self, user: accounts.Caller) -> None:
-        views = await connections.overview(current(), user.user_id)
-        self.rows = [drawn(view, current().clock.now()) for view in views]
+        rt = current()
+        waiting = await signals.waiting(rt, user.user_id)
+        self.rows = [drawn(view, waiting, rt.clock.now()) for view in await connections.overview(rt, user.user_id)]
 
     def _show(self, chosen: accounts.Chosen) -> None:
         self.time_zone = chosen.time_zone or ""
@@ -101,9 +102,8 @@ class ConnectState(AppState):
             setattr(self, name, getattr(chosen, name))
 
 
-def drawn(view: connections.ConnectionView, now: datetime) -> Row:
-    """Return a source as the list draws it."""
-    is_one = view.waiting == 1
+def drawn(view: connections.ConnectionView, waiting: int, now: datetime) -> Row:
+    """Return a source as the list draws it, with what it has not been told yet."""
     return Row(
         source=view.source,
         name=view.name,
@@ -111,8 +111,13 @@ def drawn(view: connections.ConnectionView, now: datetime) -> Row:
         is_connected=view.state != "not_connected",
         needs_attention=view.state == "needs_attention",
         last_read=f"Last read {ago(view.last_read_at, now)}" if view.last_read_at else "",
-        waiting=f"{counted(view.waiting, 'completion')} {'is' if is_one else 'are'} waiting for {view.name}." if view.waiting else "",
+        waiting=waiting_in_words(waiting, view.name) if waiting and view.state != "not_connected" else "",
     )
+
+
+def waiting_in_words(waiting: int, name: str) -> str:
+    """Say how many completions a source has still to be told about."""
+    return f"{counted(waiting, 'completion')} {'is' if waiting == 1 else 'are'} waiting for {name}."
 
 
 def checked(name: str, value: object) -> dict[str, str | bool]:

@@ -67,7 +67,9 @@ class Browser:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.client.aclose()
 
     async def open(self, url: str, method: str = "GET", **parts: Any) -> httpx.Response:
@@ -76,7 +78,11 @@ class Browser:
         while response.is_redirect:
             target = urljoin(str(response.url), response.headers["location"])
             self.page = response
-            if target.startswith(self.base) and target.removeprefix(self.base).split("?")[0] in {"/", "/tip", "/connect"}:
+            if target.startswith(self.base) and target.removeprefix(self.base).split("?")[0] in {
+                "/",
+                "/tip",
+                "/connect",
+            }:
                 return response
             response = await self.client.get(target)
         self.page = response

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import select
+from sqlmodel import col
 
 from oo_app.connections.models import Connection
 from oo_app.kit.crypto import Place
@@ -31,7 +32,7 @@ async def todoist(rt: Runtime, browser: Browser, method: str, path: str, **parts
 async def external_id(rt: Runtime, item_id: str) -> str:
     """Return the source's own id of an item."""
     async with rt.db.read() as session:
-        query = select(Item.external_id).where(Item.id == item_id)  # type: ignore[call-overload]
+        query = select(col(Item.external_id)).where(col(Item.id) == item_id)
         return str((await session.execute(query)).scalar_one())
 
 

@@ -21,7 +21,8 @@ class Uniform:
 
     def explain(self, context: Array, candidates: Array, chosen: int) -> Array:
         """Contribute nothing from any feature: chance alone chose."""
-        return np.zeros(candidates.shape[1])
+        contributions: Array = np.zeros(candidates.shape[1])
+        return contributions
 
 
 POLICY = Uniform()

@@ -1,7 +1,16 @@
 """Who somebody is: sign-in, sessions, consent, preferences."""
 
 from oo_app.accounts.flows import Begun, Taken, begin_flow, purge_flows, take_flow
-from oo_app.accounts.oidc import TITLES, Person, Provider, authorization_url, identify, is_available, issuer, revoke_identity
+from oo_app.accounts.oidc import (
+    TITLES,
+    Person,
+    Provider,
+    authorization_url,
+    identify,
+    is_available,
+    issuer,
+    revoke_identity,
+)
 from oo_app.accounts.service import (
     DOCUMENTS,
     Agreed,

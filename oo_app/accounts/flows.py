@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete
+from sqlmodel import col
 
 from oo_app.accounts.models import Flow
 from oo_app.kit.crypto import hash_token, new_token, same
@@ -68,4 +69,4 @@ async def take_flow(rt: Runtime, purpose: str, state: str, browser: str) -> Take
 async def purge_flows(rt: Runtime) -> None:
     """Drop round trips that never came back."""
     async with rt.db.begin() as tx:
-        await tx.session.execute(delete(Flow).where(Flow.expires_at <= tx.now))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(delete(Flow).where(col(Flow.expires_at) <= tx.now))

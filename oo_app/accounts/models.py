@@ -13,8 +13,6 @@ USER = "user.id"
 class User(SQLModel, table=True):
     """A person. The address is sealed with the person's own key."""
 
-    __tablename__ = "user"
-
     id: str = Field(primary_key=True, max_length=36)
     email: bytes
     role: str = Field(max_length=10)
@@ -24,7 +22,6 @@ class User(SQLModel, table=True):
 class Identity(SQLModel, table=True):
     """A person as one identity provider knows them; the key is (issuer, subject), never the address."""
 
-    __tablename__ = "identity"
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
     id: str = Field(primary_key=True, max_length=36)
@@ -39,8 +36,6 @@ class Identity(SQLModel, table=True):
 class Session(SQLModel, table=True):
     """A signed-in browser. The id is the hash of the cookie's value."""
 
-    __tablename__ = "session"
-
     id: str = Field(primary_key=True, max_length=64)
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -50,7 +45,6 @@ class Session(SQLModel, table=True):
 class Consent(SQLModel, table=True):
     """A person agreed to a version of a document."""
 
-    __tablename__ = "consent"
     __table_args__ = (UniqueConstraint("user_id", "document", "version"),)
 
     id: str = Field(primary_key=True, max_length=36)
@@ -62,8 +56,6 @@ class Consent(SQLModel, table=True):
 
 class Preferences(SQLModel, table=True):
     """What a person chose. `time_zone` is None until they, their browser or a source told it."""
-
-    __tablename__ = "preferences"
 
     user_id: str = Field(primary_key=True, foreign_key=USER, ondelete="CASCADE", max_length=36)
     time_zone: str | None = Field(default=None, max_length=64)
@@ -78,8 +70,6 @@ class Preferences(SQLModel, table=True):
 
 class Flow(SQLModel, table=True):
     """An OAuth round trip under way: found by its state, bound to one browser, used once."""
-
-    __tablename__ = "flow"
 
     id: str = Field(primary_key=True, max_length=64)
     purpose: str = Field(max_length=40)

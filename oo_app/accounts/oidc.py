@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Literal, cast
 
 import httpx
@@ -86,13 +87,11 @@ async def revoke_identity(rt: Runtime, provider: Provider, refresh_token: str) -
         "token_type_hint": "refresh_token",
     }
     answer = await rt.http.send("POST", known.metadata["revocation_endpoint"], form=form)
-    if answer.status >= httpx.codes.BAD_REQUEST:
+    if answer.status >= HTTPStatus.BAD_REQUEST:
         raise SourceDown(None, status=answer.status)
 
 
-async def _exchange(
-    rt: Runtime, provider: Provider, known: _Known, code: str, taken: Taken
-) -> Mapping[str, Any]:
+async def _exchange(rt: Runtime, provider: Provider, known: _Known, code: str, taken: Taken) -> Mapping[str, Any]:
     try:
         async with _client(rt, provider) as client:
             return cast(
@@ -175,7 +174,7 @@ _EXTRA: Mapping[Provider, Mapping[str, str]] = {
 }
 
 
-def _client(rt: Runtime, provider: Provider) -> AsyncOAuth2Client:
+def _client(rt: Runtime, provider: Provider) -> Any:
     return AsyncOAuth2Client(
         client_id=_client_id(rt.settings, provider),
         client_secret=_client_secret(rt, provider),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
 
 from oo_app.accounts.models import Consent, Identity, Preferences, User
 from oo_app.accounts.oidc import Person
@@ -73,10 +74,12 @@ async def sign_in(rt: Runtime, person: Person, *, replacing: str | None) -> tupl
     async with rt.db.begin() as tx:
         email = vault.seal(person.email, Place("user", user_id, "email"))
         role = role_of(rt.settings, person)
-        await tx.session.execute(update(User).where(User.id == user_id).values(email=email, role=role))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(update(User).where(col(User.id) == user_id).values(email=email, role=role))
         if person.refresh_token:
             sealed = vault.seal(person.refresh_token, Place("identity", user_id, "refresh_token"))
-            await tx.session.execute(update(Identity).where(Identity.user_id == user_id).values(refresh_token=sealed))  # pyright: ignore[reportArgumentType]
+            await tx.session.execute(
+                update(Identity).where(col(Identity.user_id) == user_id).values(refresh_token=sealed)
+            )
         await _record_consent(tx, user_id)
         token = await open_session(tx, user_id, replacing=replacing)
     return user_id, token
@@ -99,9 +102,9 @@ async def profile(rt: Runtime, user_id: str) -> Profile:
         user = await session.get(User, user_id)
         consents = (
             await session.execute(
-                select(Consent.document, Consent.version, Consent.at)  # type: ignore[call-overload]
-                .where(Consent.user_id == user_id)
-                .order_by(Consent.at, Consent.document)
+                select(col(Consent.document), col(Consent.version), col(Consent.at))
+                .where(col(Consent.user_id) == user_id)
+                .order_by(col(Consent.at), col(Consent.document))
             )
         ).all()
     if user is None:
@@ -118,7 +121,7 @@ async def profile(rt: Runtime, user_id: str) -> Profile:
 async def find_by_email(rt: Runtime, email: str) -> list[str]:
     """Return the accounts whose identity came with that address; there may be one per provider."""
     async with rt.db.read() as session:
-        query = select(Identity.user_id).where(Identity.email_hash == rt.vault.lookup(email.strip().lower()))  # type: ignore[call-overload]
+        query = select(col(Identity.user_id)).where(col(Identity.email_hash) == rt.vault.lookup(email.strip().lower()))
         return list((await session.execute(query)).scalars().all())
 
 
@@ -135,20 +138,20 @@ async def choose(rt: Runtime, user_id: str, **changes: str | bool | int | None) 
     """Change preferences; the values were checked at the edge."""
     if changes:
         async with rt.db.begin() as tx:
-            await tx.session.execute(update(Preferences).where(Preferences.user_id == user_id).values(**changes))  # pyright: ignore[reportArgumentType]
+            await tx.session.execute(update(Preferences).where(col(Preferences.user_id) == user_id).values(**changes))
     return await preferences(rt, user_id)
 
 
 async def suggest_time_zone(tx: Tx, user_id: str, time_zone: str) -> None:
     """Take a zone from the browser or a source, unless the person has one."""
-    untold = (Preferences.user_id == user_id, Preferences.time_zone.is_(None))  # type: ignore[union-attr]
+    untold = (col(Preferences.user_id) == user_id, col(Preferences.time_zone).is_(None))
     await tx.session.execute(update(Preferences).where(*untold).values(time_zone=time_zone))
 
 
 async def erase(rt: Runtime, user_id: str) -> None:
     """Remove a person: one delete that cascades, then the key, so that copies are unreadable."""
     async with rt.db.begin() as tx:
-        await tx.session.execute(delete(User).where(User.id == user_id))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(delete(User).where(col(User.id) == user_id))
     await rt.vault.destroy_for(user_id)
 
 
@@ -156,17 +159,18 @@ async def identity_tokens(rt: Runtime, user_id: str) -> list[tuple[str, str]]:
     """Return (issuer, refresh token) of identities whose provider wants to be told when the person leaves."""
     vault = await rt.vault.for_user(user_id)
     async with rt.db.read() as session:
-        query = select(Identity.issuer, Identity.refresh_token).where(  # type: ignore[call-overload]
-            Identity.user_id == user_id,
-            Identity.refresh_token.is_not(None),  # type: ignore[union-attr]
+        query = select(col(Identity.issuer), col(Identity.refresh_token)).where(
+            col(Identity.user_id) == user_id,
+            col(Identity.refresh_token).is_not(None),
         )
         rows = (await session.execute(query)).all()
-    return [(i, vault.open(sealed, Place("identity", user_id, "refresh_token"))) for i, sealed in rows]
+    place = Place("identity", user_id, "refresh_token")
+    return [(issuer, vault.open(sealed, place)) for issuer, sealed in rows if sealed is not None]
 
 
 async def _find(rt: Runtime, issuer: str, subject: str) -> str | None:
     async with rt.db.read() as session:
-        query = select(Identity.user_id).where(Identity.issuer == issuer, Identity.subject == subject)  # type: ignore[call-overload]
+        query = select(col(Identity.user_id)).where(col(Identity.issuer) == issuer, col(Identity.subject) == subject)
         return (await session.execute(query)).scalar_one_or_none()
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
+from sqlmodel import col
 
 from oo_app.accounts.models import Session, User
 from oo_app.kit.crypto import hash_token, new_token
@@ -29,7 +30,7 @@ async def open_session(tx: Tx, user_id: str, *, replacing: str | None) -> str:
     """Open a session and return the cookie's value; the one the browser came with ends."""
     token = new_token()
     if replacing:
-        await tx.session.execute(delete(Session).where(Session.id == hash_token(replacing)))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(delete(Session).where(col(Session.id) == hash_token(replacing)))
     tx.session.add(Session(id=hash_token(token), user_id=user_id, created_at=tx.now, seen_at=tx.now))
     return token
 
@@ -50,9 +51,9 @@ async def find_caller(rt: Runtime, token: str | None) -> Caller | None:
     session_id = hash_token(token)
     async with rt.db.read() as session:
         query = (
-            select(Session.user_id, Session.created_at, Session.seen_at, User.role)  # type: ignore[call-overload]
-            .join(User, User.id == Session.user_id)
-            .where(Session.id == session_id)
+            select(col(Session.user_id), col(Session.created_at), col(Session.seen_at), col(User.role))
+            .join(User, col(User.id) == col(Session.user_id))
+            .where(col(Session.id) == session_id)
         )
         row = (await session.execute(query)).one_or_none()
     if row is None or now - row.seen_at >= SLIDING or now - row.created_at >= ABSOLUTE:
@@ -66,16 +67,16 @@ async def close_session(rt: Runtime, token: str | None) -> None:
     """End a session on the server; ending one that is gone is fine."""
     if token:
         async with rt.db.begin() as tx:
-            await tx.session.execute(delete(Session).where(Session.id == hash_token(token)))  # pyright: ignore[reportArgumentType]
+            await tx.session.execute(delete(Session).where(col(Session.id) == hash_token(token)))
 
 
 async def purge_sessions(rt: Runtime) -> None:
     """Drop sessions that have run out."""
     async with rt.db.begin() as tx:
-        ended = or_(Session.seen_at <= tx.now - SLIDING, Session.created_at <= tx.now - ABSOLUTE)  # pyright: ignore[reportArgumentType]
+        ended = or_(col(Session.seen_at) <= tx.now - SLIDING, col(Session.created_at) <= tx.now - ABSOLUTE)
         await tx.session.execute(delete(Session).where(ended))
 
 
 async def _touch(rt: Runtime, session_id: str) -> None:
     async with rt.db.begin() as tx:
-        await tx.session.execute(update(Session).where(Session.id == session_id).values(seen_at=tx.now))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(update(Session).where(col(Session.id) == session_id).values(seen_at=tx.now))

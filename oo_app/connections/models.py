@@ -11,7 +11,6 @@ from oo_app.kit.db import UtcDateTime
 class Connection(SQLModel, table=True):
     """One grant. `needs_attention` is set when the source refuses it. The cursor may hold names, so it is sealed too."""
 
-    __tablename__ = "connection"
     __table_args__ = (UniqueConstraint("user_id", "source"),)
 
     id: str = Field(primary_key=True, max_length=36)

@@ -1,15 +1,16 @@
 """OAuth of a source: consent, code exchange, refresh with rotation, and access that is always alive (RFC 6749)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 from weakref import WeakValueDictionary
 
-import httpx
 from sqlalchemy import update
+from sqlmodel import col
 
 from oo_app.accounts import begin_flow, take_flow
 from oo_app.connections.models import Connection
@@ -62,9 +63,7 @@ async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, stat
     return await keep_grant(rt, user_id, source_name, grant)
 
 
-async def with_access(
-    rt: Runtime, connection_id: str, call: Callable[[Door, Held], Awaitable[Result]]
-) -> Result:
+async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Held], Awaitable[Result]]) -> Result:
     """Call out with a living token: refreshed early, and once more when refused.
 
     One call at a time per connection, so that a reading never overlaps a completion. Raises ReconnectNeeded after
@@ -88,7 +87,7 @@ async def with_access(
 
 
 @asynccontextmanager
-async def locked(connection_id: str) -> AsyncIterator[None]:
+async def locked(connection_id: str) -> AsyncGenerator[None]:
     """Hold the connection: nobody else in this process reads, completes, refreshes or revokes with it."""
     lock = _locks.setdefault(connection_id, asyncio.Lock())
     async with lock:
@@ -122,7 +121,7 @@ async def _refresh(rt: Runtime, connection: Held, refresh_token: str) -> Held:
 
 async def _mark_refused(rt: Runtime, connection: Held) -> None:
     async with rt.db.begin() as tx:
-        query = update(Connection).where(Connection.id == connection.id).values(needs_attention=True)  # pyright: ignore[reportArgumentType]
+        query = update(Connection).where(col(Connection.id) == connection.id).values(needs_attention=True)
         await tx.session.execute(query)
         tx.emit(SourceFailed(connection.user_id, connection.id, connection.source))
     _log.warning("connection.refused", connection_id=connection.id, source=connection.source)
@@ -143,9 +142,9 @@ def _redirect_uri(rt: Runtime, source_name: str) -> str:
 
 def _grant(answer: Answer) -> Grant | None:
     """Read a token answer of either shape; None when the source refuses, SourceDown when it only fails."""
-    if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise SourceDown(None, retry_after=answer.retry_after, status=answer.status)
-    if answer.status != httpx.codes.OK:
+    if answer.status != HTTPStatus.OK:
         return None
     data: Any = answer.json()
     token = cast("dict[str, Any]", data) if isinstance(data, dict) else {}

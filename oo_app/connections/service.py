@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import delete, func, select, update
+from sqlmodel import col
 
 from oo_app.connections.models import Connection
 from oo_app.connections.oauth import locked, with_access
@@ -49,8 +50,8 @@ class Reading:
 async def overview(rt: Runtime, user_id: str) -> tuple[ConnectionView, ...]:
     """Return every source with the person's state in it."""
     async with rt.db.read() as session:
-        query = select(Connection.source, Connection.needs_attention, Connection.last_read_at).where(  # type: ignore[call-overload]
-            Connection.user_id == user_id
+        query = select(col(Connection.source), col(Connection.needs_attention), col(Connection.last_read_at)).where(
+            col(Connection.user_id) == user_id
         )
         rows = {row.source: row for row in (await session.execute(query)).all()}
 
@@ -65,9 +66,15 @@ async def overview(rt: Runtime, user_id: str) -> tuple[ConnectionView, ...]:
 
 async def readings(rt: Runtime, user_id: str) -> Sequence[Reading]:
     """Return the person's connections and how fresh they are."""
-    columns = (Connection.id, Connection.last_read_at, Connection.needs_attention, Connection.failures, Connection.next_read_at)
+    columns = (
+        col(Connection.id),
+        col(Connection.last_read_at),
+        col(Connection.needs_attention),
+        col(Connection.failures),
+        col(Connection.next_read_at),
+    )
     async with rt.db.read() as session:
-        rows = (await session.execute(select(*columns).where(Connection.user_id == user_id))).all()  # type: ignore[call-overload]
+        rows = (await session.execute(select(*columns).where(col(Connection.user_id) == user_id))).all()
     return [
         Reading(connection_id, last_read_at, needs_attention, failures > 0 and next_read_at > rt.clock.now())
         for connection_id, last_read_at, needs_attention, failures, next_read_at in rows
@@ -78,9 +85,9 @@ async def due(rt: Runtime, limit: int) -> Sequence[str]:
     """Return connections whose time to be read has come, the longest waiting first."""
     async with rt.db.read() as session:
         query = (
-            select(Connection.id)  # type: ignore[call-overload]
-            .where(Connection.next_read_at <= rt.clock.now(), Connection.needs_attention.is_(False))  # type: ignore[attr-defined]
-            .order_by(Connection.next_read_at)
+            select(col(Connection.id))
+            .where(col(Connection.next_read_at) <= rt.clock.now(), col(Connection.needs_attention).is_(False))
+            .order_by(col(Connection.next_read_at))
             .limit(limit)
         )
         return (await session.execute(query)).scalars().all()
@@ -96,7 +103,7 @@ async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, own
         "next_read_at": tx.now + interval,
         "failures": 0,
     }
-    await tx.session.execute(update(Connection).where(Connection.id == connection.id).values(**values))  # pyright: ignore[reportArgumentType]
+    await tx.session.execute(update(Connection).where(col(Connection.id) == connection.id).values(**values))
 
 
 async def mark_failed(rt: Runtime, connection_id: str, *, retry_after: float | None) -> None:
@@ -121,7 +128,7 @@ async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
         raise NotFound(msg)
     revoked = await revoke(rt, connection_id)
     async with locked(connection_id), rt.db.begin() as tx:
-        await tx.session.execute(delete(Connection).where(Connection.id == connection_id))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(delete(Connection).where(col(Connection.id) == connection_id))
         tx.emit(SourceDisconnected(user_id, source_name))
     return revoked
 
@@ -145,7 +152,7 @@ async def revoke(rt: Runtime, connection_id: str) -> bool:
 async def has_any(rt: Runtime, user_id: str) -> bool:
     """Tell whether the person has connected a source."""
     async with rt.db.read() as session:
-        query = select(func.count()).select_from(Connection).where(Connection.user_id == user_id)  # pyright: ignore[reportArgumentType]
+        query = select(func.count()).select_from(Connection).where(col(Connection.user_id) == user_id)
         return bool((await session.execute(query)).scalar_one())
 
 

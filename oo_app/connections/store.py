@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlmodel import col
 
 from oo_app.connections.models import Connection
 from oo_app.events import SourceConnected
@@ -66,13 +67,13 @@ async def held(rt: Runtime, connection_id: str) -> Held:
 async def connection_id_of(rt: Runtime, user_id: str, source_name: str) -> str | None:
     """Return the person's connection to a source, if there is one."""
     async with rt.db.read() as session:
-        query = select(Connection.id).where(Connection.user_id == user_id, Connection.source == source_name)  # type: ignore[call-overload]
+        query = select(col(Connection.id)).where(
+            col(Connection.user_id) == user_id, col(Connection.source) == source_name
+        )
         return (await session.execute(query)).scalar_one_or_none()
 
 
-async def keep_grant(
-    rt: Runtime, user_id: str, source_name: str, grant: Grant, *, is_refresh: bool = False
-) -> str:
+async def keep_grant(rt: Runtime, user_id: str, source_name: str, grant: Grant, *, is_refresh: bool = False) -> str:
     """Store a grant, sealed. A refresh keeps the refresh token it had where the answer brings none."""
     vault = await rt.vault.for_user(user_id)
     existing = await connection_id_of(rt, user_id, source_name)
@@ -86,10 +87,16 @@ async def keep_grant(
             place = Place("connection", connection_id, "refresh_token")
             values["refresh_token"] = vault.seal(grant.refresh_token, place) if grant.refresh_token else None
         if not is_refresh:
-            values |= {"needs_attention": False, "connected_at": tx.now, "cursor": None, "next_read_at": tx.now, "failures": 0}
+            values |= {
+                "needs_attention": False,
+                "connected_at": tx.now,
+                "cursor": None,
+                "next_read_at": tx.now,
+                "failures": 0,
+            }
             tx.emit(SourceConnected(user_id, connection_id, source_name))
         if existing:
-            await tx.session.execute(update(Connection).where(Connection.id == connection_id).values(**values))  # pyright: ignore[reportArgumentType]
+            await tx.session.execute(update(Connection).where(col(Connection.id) == connection_id).values(**values))
         else:
             tx.session.add(Connection(id=connection_id, user_id=user_id, source=source_name, **values))
     return connection_id

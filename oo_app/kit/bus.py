@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from oo_app.kit import log
 from oo_app.kit.clock import Clock
@@ -28,8 +28,6 @@ _log = log.get(__name__)
 
 class Outbox(SQLModel, table=True):
     """One emitted fact. `done_at` is set when every handler has run; `is_parked` when one failed five times."""
-
-    __tablename__ = "outbox"
 
     seq: int | None = Field(default=None, primary_key=True)
     id: str = Field(max_length=36, unique=True)
@@ -59,7 +57,7 @@ class Bus:
     """Delivers the outbox in order. One instance a process; handlers are bound once at the start."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
-        """Hook into the database's commits."""
+        """Listen for the database's commits."""
         self.ring: deque[Delivered] = deque(maxlen=RING_LENGTH)
         self._db = db
         self._clock = clock
@@ -93,7 +91,7 @@ class Bus:
     async def purge(self) -> None:
         """Drop facts delivered more than thirty days ago."""
         async with self._db.begin() as tx:
-            await tx.session.execute(delete(Outbox).where(_col(Outbox.done_at) < tx.now - KEPT))
+            await tx.session.execute(delete(Outbox).where(col(Outbox.done_at) < tx.now - KEPT))
 
     async def _run(self) -> None:
         while True:
@@ -131,13 +129,13 @@ class Bus:
     async def _deliver_batch(self) -> int:
         async with self._db.read() as session:
             query = (
-                select(Outbox.seq, Outbox.id, Outbox.subject, Outbox.payload, Outbox.attempts)  # type: ignore[call-overload]
+                select(col(Outbox.seq), col(Outbox.id), col(Outbox.subject), col(Outbox.payload), col(Outbox.attempts))
                 .where(
-                    _col(Outbox.done_at).is_(None),
-                    _col(Outbox.is_parked).is_(False),
-                    _col(Outbox.next_at) <= self._clock.now(),
+                    col(Outbox.done_at).is_(None),
+                    col(Outbox.is_parked).is_(False),
+                    col(Outbox.next_at) <= self._clock.now(),
                 )
-                .order_by(Outbox.seq)
+                .order_by(col(Outbox.seq))
                 .limit(BATCH)
             )
             rows = (await session.execute(query)).all()
@@ -145,13 +143,15 @@ class Bus:
             await self._deliver(seq, Delivered(event_id, subject, json.loads(payload)), attempts)
         return len(rows)
 
-    async def _deliver(self, seq: int, fact: Delivered, attempts: int) -> None:
+    async def _deliver(self, seq: int | None, fact: Delivered, attempts: int) -> None:
         try:
             for handler in self._handlers.get(fact.subject, ()):
                 await handler(fact)
         except Exception as error:  # noqa: BLE001 -- one failing handler must not stop the others' facts
             parked = attempts + 1 >= MOST_ATTEMPTS
-            _log.warning("bus.handler_failed", subject=fact.subject, event_id=fact.id, cause=type(error).__name__, parked=parked)
+            _log.warning(
+                "bus.handler_failed", subject=fact.subject, event_id=fact.id, cause=type(error).__name__, parked=parked
+            )
             values = {
                 "attempts": attempts + 1,
                 "is_parked": parked,
@@ -160,9 +160,4 @@ class Bus:
         else:
             values = {"done_at": self._clock.now()}
         async with self._db.begin() as tx:
-            await tx.session.execute(update(Outbox).where(_col(Outbox.seq) == seq).values(**values))
-
-
-def _col(attribute: Any) -> Any:
-    """Read a class attribute as the column it is; SQLModel types it as the value."""
-    return attribute
+            await tx.session.execute(update(Outbox).where(col(Outbox.seq) == seq).values(**values))

@@ -41,11 +41,17 @@ class Settings(BaseSettings):
     oo_env: Literal["development", "production"] = Field(default="development", description="how strict to be")
     oo_base_url: str = Field(default="", description="the address people type, without a path")
     oo_data_dir: Path = Field(default=Path("data"), description="where everything written at run time lands")
-    database_url: str = Field(default="", description="SQLAlchemy address of the database; SQLite in the data folder by default")
+    database_url: str = Field(
+        default="", description="SQLAlchemy address of the database; SQLite in the data folder by default"
+    )
     oo_keys_url: str = Field(default="", description="address of the store of people's keys; never part of a backup")
     oo_secret_keys: SecretStr = Field(default=SecretStr(""), description="comma-separated; the first signs, all verify")
-    oo_encryption_keys: SecretStr = Field(default=SecretStr(""), description="comma-separated; the first seals people's keys, all open")
-    oo_sandbox: bool | None = Field(default=None, description="serve the sandbox; on in development on this machine only")
+    oo_encryption_keys: SecretStr = Field(
+        default=SecretStr(""), description="comma-separated; the first seals people's keys, all open"
+    )
+    oo_sandbox: bool | None = Field(
+        default=None, description="serve the sandbox; on in development on this machine only"
+    )
     admin_seed_email: str = Field(default="", description="a verified Google or Apple address that becomes an admin")
 
     google_client_id: str = Field(default="", description="OAuth client of Google sign-in")
@@ -61,7 +67,9 @@ class Settings(BaseSettings):
     todoist_api_url: str = Field(default=TODOIST_API_URL, description="base of the Todoist API")
     todoist_auth_url: str = Field(default=TODOIST_AUTH_URL, description="Todoist's consent page")
     todoist_token_url: str = Field(default=TODOIST_TOKEN_URL, description="Todoist's token address")
-    todoist_sync_interval_ms: int = Field(default=600_000, ge=1_000, description="how often tasks are read without being asked")
+    todoist_sync_interval_ms: int = Field(
+        default=600_000, ge=1_000, description="how often tasks are read without being asked"
+    )
 
     @field_validator("oo_base_url")
     @classmethod
@@ -91,10 +99,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             lines = [f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
             raise SettingsError("\n".join([*problems, *lines])) from error
-        problems += settings._refusals()  # noqa: SLF001 -- its own class
+        problems += settings._refusals()
         if problems:
             raise SettingsError("\n".join(problems))
-        return settings if settings.is_production else settings._with_development_secrets()  # noqa: SLF001
+        return settings if settings.is_production else settings._with_development_secrets()
 
     @property
     def is_production(self) -> bool:
@@ -199,13 +207,21 @@ class Settings(BaseSettings):
         if self.is_production and self.oo_base_url and not (self.is_https or self._is_local):
             problems.append("OO_BASE_URL: production needs https")
         if self.oo_sandbox and (self.is_production or not self._is_local):
-            problems.append("OO_SANDBOX: the sandbox serves only development, with HOST and OO_BASE_URL on this machine")
+            problems.append(
+                "OO_SANDBOX: the sandbox serves only development, with HOST and OO_BASE_URL on this machine"
+            )
         return problems + self._half_set()
 
     def _half_set(self) -> list[str]:
         groups = (
-            {"GOOGLE_CLIENT_ID": self.google_client_id, "GOOGLE_CLIENT_SECRET": self.google_client_secret.get_secret_value()},
-            {"TODOIST_CLIENT_ID": self.todoist_client_id, "TODOIST_CLIENT_SECRET": self.todoist_client_secret.get_secret_value()},
+            {
+                "GOOGLE_CLIENT_ID": self.google_client_id,
+                "GOOGLE_CLIENT_SECRET": self.google_client_secret.get_secret_value(),
+            },
+            {
+                "TODOIST_CLIENT_ID": self.todoist_client_id,
+                "TODOIST_CLIENT_SECRET": self.todoist_client_secret.get_secret_value(),
+            },
             {
                 "APPLE_CLIENT_ID": self.apple_client_id,
                 "APPLE_TEAM_ID": self.apple_team_id,
@@ -243,7 +259,11 @@ def is_loopback(host: str) -> bool:
 def explain() -> list[tuple[str, str, str]]:
     """Return (variable, default, meaning) of every setting, for the documentation and `oo doctor`."""
     return [
-        (name.upper(), "" if isinstance(f.default, SecretStr) else str(f.default if f.default is not None else ""), f.description or "")
+        (
+            name.upper(),
+            "" if isinstance(f.default, SecretStr) else str(f.default if f.default is not None else ""),
+            f.description or "",
+        )
         for name, f in Settings.model_fields.items()
     ]
 

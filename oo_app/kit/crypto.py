@@ -7,10 +7,11 @@ A person's data key (256 bits) is wrapped by the active OO_ENCRYPTION_KEYS and k
 import base64
 import hashlib
 import hmac
+import os
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -44,7 +45,7 @@ class Place:
 
     def encode(self) -> bytes:
         """Return the associated data of the seal, unambiguous whatever the parts hold."""
-        return "\x1f".join((self.table, self.row, self.column)).encode()
+        return f"{self.table}\x1f{self.row}\x1f{self.column}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Vault:
         async with self._engine.begin() as connection:
             await connection.run_sync(_metadata.create_all)
         if self._engine.url.database:
-            Path(self._engine.url.database).chmod(0o600)
+            os.chmod(self._engine.url.database, 0o600)  # noqa: PTH101 -- once, at the start
 
     async def stop(self) -> None:
         """Close the key store and forget every key."""
@@ -173,7 +174,7 @@ def _fernet_key(key: str, purpose: str) -> bytes:
     return base64.urlsafe_b64encode(_derive(key, purpose))
 
 
-def _harden(connection: "object", _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
+def _harden(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
     cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()

@@ -1,7 +1,7 @@
 """The database: engines, the unit of work, and the column types that keep us honest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from sqlalchemy import DateTime, Dialect, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.types import TypeDecorator
-
 
 from oo_app.kit.clock import Clock
 
@@ -32,7 +31,7 @@ class Emitted(Protocol):
         ...
 
     def payload(self) -> dict[str, str | int | float | bool | None]:
-        """The fields."""
+        """Return the fields."""
         ...
 
 
@@ -98,19 +97,22 @@ class Database:
         return self._engine
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Tx]:
+    async def begin(self) -> AsyncGenerator[Tx]:
         """Write: commit on leaving, roll back on any exception. No network and no model call inside."""
-        async with self._writer_lock:
-            async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session, session.begin():
-                tx = Tx(session, self._clock.now())
-                yield tx
-                if tx.emitted and self.outbox:
-                    await self.outbox(tx)
+        async with (
+            self._writer_lock,
+            AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
+            session.begin(),
+        ):
+            tx = Tx(session, self._clock.now())
+            yield tx
+            if tx.emitted and self.outbox:
+                await self.outbox(tx)
         if tx.emitted and self.committed:
             self.committed()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self) -> AsyncGenerator[AsyncSession]:
         """Read from one snapshot; nothing is written."""
         async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
             yield session

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -60,7 +61,7 @@ class Http:
         """Close every connection."""
         await self._client.aclose()
 
-    async def send(  # noqa: PLR0913 -- the parts of a request
+    async def send(
         self,
         method: str,
         url: str,
@@ -83,7 +84,7 @@ class Http:
                     host = httpx.URL(url).host
                     raise SourceDown(None, host=host, cause=type(error).__name__) from error
             else:
-                if answer.status < httpx.codes.INTERNAL_SERVER_ERROR or attempt == tries:
+                if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == tries:
                     return answer
             await self._clock.sleep(min(RETRY_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
         raise SourceDown
@@ -97,7 +98,7 @@ class Http:
         if kept and self._clock.now() - kept[0] < for_at_most:
             return kept[1]
         answer = await self.send("GET", url, is_repeatable=True)
-        if answer.status != httpx.codes.OK:
+        if answer.status != HTTPStatus.OK:
             raise SourceDown(None, status=answer.status)
         self._documents[url] = (self._clock.now(), answer.json())
         return self._documents[url][1]

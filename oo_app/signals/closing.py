@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
+from sqlmodel import col
 
 from oo_app.connections import Held, connection_id_of, disconnect, sources_by_name, with_access
 from oo_app.kit import log
@@ -47,8 +48,8 @@ async def schedule_close(tx: Tx, item_id: str, *, at: datetime) -> str | None:
 
 async def cancel_close(tx: Tx, closing_id: str) -> bool:
     """Take a planned completion back; False once it has left."""
-    query = delete(Closing).where(Closing.id == closing_id, Closing.is_claimed.is_(False))  # type: ignore[attr-defined]
-    return (await tx.session.execute(query)).rowcount == 1  # type: ignore[attr-defined]
+    query = delete(Closing).where(col(Closing.id) == closing_id, col(Closing.is_claimed).is_(False))
+    return (await tx.session.execute(query.returning(col(Closing.id)))).scalar_one_or_none() is not None
 
 
 async def spawn_due_closes(rt: Runtime) -> None:
@@ -90,7 +91,11 @@ async def deliver_close(rt: Runtime, closing_id: str) -> None:
 async def hasten_closes(rt: Runtime, connection_id: str) -> None:
     """Send what waited for a re-connected source at once."""
     async with rt.db.begin() as tx:
-        waiting = (Closing.connection_id == connection_id, Closing.done_at.is_(None), Closing.attempts > 0)  # type: ignore[union-attr]
+        waiting = (
+            col(Closing.connection_id) == connection_id,
+            col(Closing.done_at).is_(None),
+            col(Closing.attempts) > 0,
+        )
         await tx.session.execute(update(Closing).where(*waiting).values(next_at=tx.now))
 
 
@@ -100,7 +105,7 @@ async def waiting(rt: Runtime, user_id: str) -> int:
         query = (
             select(func.count())
             .select_from(Closing)
-            .where(Closing.user_id == user_id, Closing.done_at.is_(None), Closing.attempts > 0)  # type: ignore[union-attr,arg-type]
+            .where(col(Closing.user_id) == user_id, col(Closing.done_at).is_(None), col(Closing.attempts) > 0)
         )
         return (await session.execute(query)).scalar_one()
 
@@ -110,9 +115,9 @@ async def leave(rt: Runtime, user_id: str, source: str) -> bool:
     connection_id = await connection_id_of(rt, user_id, source)
     if connection_id is not None:
         async with rt.db.begin() as tx:
-            pending = (Closing.connection_id == connection_id, Closing.done_at.is_(None))  # type: ignore[union-attr]
+            pending = (col(Closing.connection_id) == connection_id, col(Closing.done_at).is_(None))
             await tx.session.execute(update(Closing).where(*pending).values(next_at=tx.now))
-            ids = (await tx.session.execute(select(Closing.id).where(*pending))).scalars().all()  # type: ignore[call-overload]
+            ids = (await tx.session.execute(select(col(Closing.id)).where(*pending))).scalars().all()
         with suppress(TimeoutError):
             async with rt.clock.timeout(LEAVE_TIMEOUT_S):
                 for closing_id in ids:
@@ -123,9 +128,9 @@ async def leave(rt: Runtime, user_id: str, source: str) -> bool:
 async def _due(rt: Runtime) -> list[str]:
     async with rt.db.read() as session:
         query = (
-            select(Closing.id)  # type: ignore[call-overload]
-            .where(Closing.done_at.is_(None), Closing.next_at <= rt.clock.now())  # type: ignore[union-attr]
-            .order_by(Closing.next_at)
+            select(col(Closing.id))
+            .where(col(Closing.done_at).is_(None), col(Closing.next_at) <= rt.clock.now())
+            .order_by(col(Closing.next_at))
             .limit(BATCH)
         )
         return list((await session.execute(query)).scalars().all())
@@ -144,13 +149,13 @@ async def _claim(rt: Runtime, closing_id: str) -> Closing | None:
 
 async def _mark_done(rt: Runtime, closing: Closing) -> None:
     async with rt.db.begin() as tx:
-        await tx.session.execute(update(Closing).where(Closing.id == closing.id).values(done_at=tx.now))  # pyright: ignore[reportArgumentType]
-        await tx.session.execute(update(Item).where(Item.id == closing.item_id).values(is_open=False))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(update(Closing).where(col(Closing.id) == closing.id).values(done_at=tx.now))
+        await tx.session.execute(update(Item).where(col(Item.id) == closing.item_id).values(is_open=False))
 
 
 async def _again(rt: Runtime, closing: Closing, pause: timedelta) -> None:
     async with rt.db.begin() as tx:
         values = {"attempts": closing.attempts + 1, "next_at": tx.now + pause}
-        await tx.session.execute(update(Closing).where(Closing.id == closing.id).values(**values))  # pyright: ignore[reportArgumentType]
+        await tx.session.execute(update(Closing).where(col(Closing.id) == closing.id).values(**values))
     if closing.attempts == 0:
         _log.warning("close.waits", closing_id=closing.id, connection_id=closing.connection_id)

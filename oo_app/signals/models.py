@@ -11,7 +11,6 @@ from oo_app.kit.db import UtcDateTime
 class Item(SQLModel, table=True):
     """A task as last read. Its words are sealed; what is plain are times, numbers and the source's own id."""
 
-    __tablename__ = "item"
     __table_args__ = (UniqueConstraint("connection_id", "external_id"), Index("ix_item_open", "user_id", "is_open"))
 
     id: str = Field(primary_key=True, max_length=36)
@@ -37,8 +36,6 @@ class Item(SQLModel, table=True):
 
 class Closing(SQLModel, table=True):
     """A completion to be made at the source. The id is the command's id there, so sending twice closes once."""
-
-    __tablename__ = "closing"
 
     id: str = Field(primary_key=True, max_length=36)
     user_id: str = Field(foreign_key="user.id", ondelete="CASCADE", index=True)

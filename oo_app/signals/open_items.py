@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import exists, select
+from sqlmodel import col
 
 from oo_app.kit.crypto import Place
 from oo_app.kit.errors import NotFound
@@ -42,22 +43,24 @@ class Words:
 
 async def open_items(rt: Runtime, user_id: str) -> Sequence[OpenItem]:
     """Return what could be suggested: open, completable, and not on its way to being completed."""
-    closing = exists().where(Closing.item_id == Item.id, Closing.done_at.is_(None))  # type: ignore[union-attr,arg-type]
+    closing = exists().where(col(Closing.item_id) == col(Item.id), col(Closing.done_at).is_(None))
     async with rt.db.read() as session:
         query = (
-            select(  # type: ignore[call-overload]
-                Item.id,
-                Item.due_on,
-                Item.due_at,
-                Item.due_floating,
-                Item.deadline_on,
-                Item.priority,
-                Item.is_recurring,
-                Item.minutes,
-                Item.created_at,
+            select(
+                col(Item.id),
+                col(Item.due_on),
+                col(Item.due_at),
+                col(Item.due_floating),
+                col(Item.deadline_on),
+                col(Item.priority),
+                col(Item.is_recurring),
+                col(Item.minutes),
+                col(Item.created_at),
             )
-            .where(Item.user_id == user_id, Item.is_open.is_(True), Item.is_completable.is_(True), ~closing)  # type: ignore[attr-defined]
-            .order_by(Item.id)
+            .where(
+                col(Item.user_id) == user_id, col(Item.is_open).is_(True), col(Item.is_completable).is_(True), ~closing
+            )
+            .order_by(col(Item.id))
         )
         return [OpenItem(*row) for row in (await session.execute(query)).all()]
 
@@ -83,5 +86,5 @@ async def words(rt: Runtime, user_id: str, item_id: str) -> Words:
 async def is_open(rt: Runtime, item_id: str) -> bool:
     """Tell whether an item is still there to be done."""
     async with rt.db.read() as session:
-        query = select(Item.is_open).where(Item.id == item_id)  # type: ignore[call-overload]
+        query = select(col(Item.is_open)).where(col(Item.id) == item_id)
         return bool((await session.execute(query)).scalar_one_or_none())

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
+from sqlmodel import col
 
 from oo_app.accounts import suggest_time_zone
 from oo_app.connections import Held, due, mark_failed, mark_read, readings, seal_place, sources_by_name, with_access
@@ -76,7 +77,9 @@ async def refresh(rt: Runtime, user_id: str, *, wait_s: float) -> None:
 
 async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
     vault = await rt.vault.for_user(connection.user_id)
-    owner_hash = rt.vault.lookup(f"{connection.source}:{pull.owner.external_id}") if pull.owner else connection.owner_hash
+    owner_hash = (
+        rt.vault.lookup(f"{connection.source}:{pull.owner.external_id}") if pull.owner else connection.owner_hash
+    )
     is_other_owner = connection.owner_hash is not None and owner_hash != connection.owner_hash
     async with rt.db.begin() as tx:
         known = await _known(tx, connection.id)
@@ -95,7 +98,7 @@ async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
 
 
 async def _known(tx: Tx, connection_id: str) -> dict[str, dict[str, Any]]:
-    query = select(Row.external_id, Row.id, Row.is_open).where(Row.connection_id == connection_id)  # type: ignore[call-overload]
+    query = select(col(Row.external_id), col(Row.id), col(Row.is_open)).where(col(Row.connection_id) == connection_id)
     return {row.external_id: {"id": row.id, "is_open": row.is_open} for row in (await tx.session.execute(query)).all()}
 
 

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from http import HTTPStatus
 from typing import Any, cast
-
-import httpx
 
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import SourceDown
@@ -69,7 +68,7 @@ class Todoist:
         if status == "ok":
             return
         error = _mapping(status)
-        if error.get("error_code") in NOT_FOUND_CODES or error.get("http_code") == httpx.codes.NOT_FOUND:
+        if error.get("error_code") in NOT_FOUND_CODES or error.get("http_code") == HTTPStatus.NOT_FOUND:
             return
         raise SourceDown(None, code=str(error.get("error_code")))
 
@@ -81,12 +80,12 @@ class Todoist:
         params = {"client_id": auth.client_id, "client_secret": auth.client_secret, "access_token": door.access_token}
         url = f"{door.settings.todoist_api_url}/access_tokens"
         answer = await door.http.send("DELETE", url, params=params)
-        if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR or answer.status == httpx.codes.TOO_MANY_REQUESTS:
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise SourceDown(None, status=answer.status)
 
     async def _sync(self, door: Door, token: str) -> Mapping[str, Any] | None:
         answer = await _post(door, "/sync", {"sync_token": token, "resource_types": RESOURCES}, is_repeatable=True)
-        if answer.status == httpx.codes.BAD_REQUEST and token != "*":  # noqa: S105 -- a cursor, not a secret
+        if answer.status == HTTPStatus.BAD_REQUEST and token != "*":  # noqa: S105 -- a cursor, not a secret
             return None
         data = _object(answer)
         if not isinstance(data.get("sync_token"), str) or not isinstance(data.get("items", []), list):
@@ -101,16 +100,16 @@ async def _post(door: Door, path: str, form: Mapping[str, str], *, is_repeatable
     headers = {"Authorization": f"Bearer {door.access_token}"}
     url = f"{door.settings.todoist_api_url}{path}"
     answer = await door.http.send("POST", url, headers=headers, form=form, is_repeatable=is_repeatable)
-    if answer.status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise TokenRefused
-    if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise SourceDown(None, retry_after=answer.retry_after, status=answer.status)
     return answer
 
 
 def _object(answer: Answer) -> Mapping[str, Any]:
     data = answer.json()
-    if answer.status != httpx.codes.OK or not isinstance(data, dict):
+    if answer.status != HTTPStatus.OK or not isinstance(data, dict):
         raise SourceDown(None, status=answer.status)
     return cast("Mapping[str, Any]", data)
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlmodel import col
 
 from ml.reward import DELAYED_WINDOW, delayed_reward
 from oo_app.events import FeedbackDelayed
@@ -17,22 +18,22 @@ async def credit(rt: Runtime, user_id: str, item_id: str, completed_at: datetime
         query = (
             select(Impression)
             .where(
-                Impression.user_id == user_id,  # pyright: ignore[reportArgumentType]
-                Impression.item_id == item_id,  # pyright: ignore[reportArgumentType]
-                Impression.served_at <= completed_at,  # pyright: ignore[reportArgumentType]
-                Impression.served_at > completed_at - DELAYED_WINDOW,  # pyright: ignore[reportArgumentType]
-                Impression.outcome.is_distinct_from("withdrawn"),  # type: ignore[union-attr]
+                col(Impression.user_id) == user_id,
+                col(Impression.item_id) == item_id,
+                col(Impression.served_at) <= completed_at,
+                col(Impression.served_at) > completed_at - DELAYED_WINDOW,
+                col(Impression.outcome).is_distinct_from("withdrawn"),
             )
-            .order_by(Impression.served_at.desc())  # type: ignore[attr-defined]
+            .order_by(col(Impression.served_at).desc())
             .limit(1)
         )
         impression = (await tx.session.execute(query)).scalar_one_or_none()
         if impression is None:
             return
         reward = await tx.session.get(Reward, impression.id)
-        standing = select(Reaction.action).where(  # type: ignore[call-overload]
-            Reaction.impression_id == impression.id,
-            Reaction.undone_at.is_(None),  # type: ignore[union-attr]
+        standing = select(col(Reaction.action)).where(
+            col(Reaction.impression_id) == impression.id,
+            col(Reaction.undone_at).is_(None),
         )
         action = (await tx.session.execute(standing)).scalar_one_or_none()
         if action in {"done", "dismiss"} or (reward is not None and reward.cause == "completed"):

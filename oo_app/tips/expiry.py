@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlmodel import col
 
 from ml.reward import SILENCE
 from oo_app.runtime import Runtime
@@ -22,11 +23,11 @@ async def settle(rt: Runtime, user_id: str | None = None) -> None:
     """End what is over, for everybody or for one person."""
     async with rt.db.begin() as tx:
         query = select(Impression).where(
-            Impression.closed_at.is_(None),  # type: ignore[union-attr]
-            Impression.served_at <= tx.now - OPEN_FOR,  # pyright: ignore[reportArgumentType]
+            col(Impression.closed_at).is_(None),
+            col(Impression.served_at) <= tx.now - OPEN_FOR,
         )
         if user_id is not None:
-            query = query.where(Impression.user_id == user_id)  # pyright: ignore[reportArgumentType]
+            query = query.where(col(Impression.user_id) == user_id)
         for impression in (await tx.session.execute(query.limit(BATCH))).scalars().all():
             impression.closed_at, impression.outcome = tx.now, "expired"
             tx.session.add(impression)

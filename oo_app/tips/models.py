@@ -14,8 +14,6 @@ IMPRESSION = "impression.id"
 class Decision(SQLModel, table=True):
     """One choice with everything needed to replay it. Arrays are float64 in C order: candidates (n, m), the rest (n,)."""
 
-    __tablename__ = "decision"
-
     id: str = Field(primary_key=True, max_length=36)
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)
     at: datetime = Field(sa_type=UtcDateTime, index=True)
@@ -37,7 +35,6 @@ class Decision(SQLModel, table=True):
 class Impression(SQLModel, table=True):
     """A tip shown. Open while `closed_at` is None; at most one is open for a person."""
 
-    __tablename__ = "impression"
     __table_args__ = (
         Index("uq_impression_open", "user_id", unique=True, sqlite_where=text("closed_at IS NULL")),
         Index("ix_impression_ended", "user_id", "closed_at"),
@@ -59,7 +56,6 @@ class Impression(SQLModel, table=True):
 class Reaction(SQLModel, table=True):
     """An answer to an impression. One stands at a time; undone ones stay, so that late duplicates are recognised."""
 
-    __tablename__ = "reaction"
     __table_args__ = (
         Index("uq_reaction_standing", "impression_id", unique=True, sqlite_where=text("undone_at IS NULL")),
         UniqueConstraint("user_id", "client_id"),
@@ -82,8 +78,6 @@ class Reaction(SQLModel, table=True):
 class Reward(SQLModel, table=True):
     """What an impression was worth, at the latest word. `cause` is reaction, silence or completed."""
 
-    __tablename__ = "reward"
-
     impression_id: str = Field(primary_key=True, foreign_key=IMPRESSION, ondelete="CASCADE", max_length=36)
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)
     version: str = Field(max_length=20)
@@ -94,8 +88,6 @@ class Reward(SQLModel, table=True):
 
 class Hold(SQLModel, table=True):
     """An item that sleeps after a snooze or a dismiss. `until` is None for "not for me"."""
-
-    __tablename__ = "hold"
 
     item_id: str = Field(primary_key=True, foreign_key="item.id", ondelete="CASCADE", max_length=36)
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)

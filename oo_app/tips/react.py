@@ -1,11 +1,12 @@
 """Reaction, undo, conflict: what a person says about a tip, each counted once (PRODUCT section 5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlmodel import col
 
 from ml.reward import reaction_reward
 from oo_app.accounts import preferences
@@ -15,9 +16,9 @@ from oo_app.kit.errors import Conflict, Invalid, NotFound
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 from oo_app.signals import cancel_close, schedule_close
-from oo_app.tips.models import Hold, Impression, Reaction, Reward
 from oo_app.tips.expiry import expired_at
-from oo_app.tips.results import Action, Outcome, Snooze
+from oo_app.tips.models import Hold, Impression, Reaction, Reward
+from oo_app.tips.results import Outcome
 from oo_app.tips.rewards import put_reward
 from oo_app.tips.sleep import DISMISSED, snoozed_until
 
@@ -25,22 +26,23 @@ UNDO_WINDOW = timedelta(seconds=6)
 LATE_FOR = timedelta(days=7)
 CLOCK_SKEW = timedelta(minutes=5)
 LONGEST_DWELL_MS = 86_400_000
-SNOOZES: tuple[Snooze, ...] = ("later_today", "tomorrow", "not_this_week", "too_big", "not_for_me")
+ACTIONS = ("done", "snooze", "dismiss", "undo")
+SNOOZES = ("later_today", "tomorrow", "not_this_week", "too_big", "not_for_me")
 SUPERSEDABLE = frozenset({"expired", "completed", "gone"})
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One delivery of a reaction, checked."""
+    """One delivery of a reaction."""
 
-    action: Action
-    snooze: Snooze | None
+    action: str
+    snooze: str | None
     dwell_ms: int | None
     client_id: str | None
     reacted_at: datetime | None
 
 
-async def react(  # noqa: PLR0913 -- the fields of a reaction
+async def react(
     rt: Runtime,
     user_id: str,
     impression_id: str,
@@ -56,7 +58,7 @@ async def react(  # noqa: PLR0913 -- the fields of a reaction
     The same again answers the same. Raises Invalid for bad fields, NotFound for another person's impression,
     Conflict when something else was said already or it is too late.
     """
-    said = _checked(rt, action, dwell_ms, snooze, reaction_id, reacted_at)
+    said = _checked(rt.clock.now(), Said(action, snooze, dwell_ms, reaction_id, reacted_at))
     zone = (await preferences(rt, user_id)).zone
     async with rt.db.begin() as tx:
         impression = await tx.session.get(Impression, impression_id)
@@ -74,24 +76,22 @@ async def react(  # noqa: PLR0913 -- the fields of a reaction
         return Outcome(reward=reaction.reward)
 
 
-def _checked(
-    rt: Runtime, action: str, dwell_ms: int | None, snooze: str | None, reaction_id: str | None, reacted_at: datetime | None
-) -> Said:
-    if action not in {"done", "snooze", "dismiss", "undo"}:
+def _checked(now: datetime, said: Said) -> Said:
+    """Refuse what does not fit together, fill in what plain snooze means."""
+    if said.action not in ACTIONS:
         msg = "action must be done, snooze, dismiss or undo"
         raise Invalid(msg)
-    if dwell_ms is not None and not (isinstance(dwell_ms, int) and 0 <= dwell_ms <= LONGEST_DWELL_MS):
+    if said.dwell_ms is not None and not 0 <= said.dwell_ms <= LONGEST_DWELL_MS:
         msg = f"dwell_ms must be a whole number from 0 to {LONGEST_DWELL_MS}"
         raise Invalid(msg)
-    if snooze is not None and (snooze not in SNOOZES or action != "snooze"):
-        msg = "snooze must be one of " + ", ".join(SNOOZES) + ", and goes with the action snooze"
+    if said.snooze is not None and (said.snooze not in SNOOZES or said.action != "snooze"):
+        msg = f"snooze must be one of {', '.join(SNOOZES)}, and goes with the action snooze"
         raise Invalid(msg)
-    if reacted_at is not None and (reacted_at.tzinfo is None or reacted_at > rt.clock.now() + CLOCK_SKEW):
+    if said.reacted_at is not None and (said.reacted_at.tzinfo is None or said.reacted_at > now + CLOCK_SKEW):
         msg = "reacted_at must be a past time with an offset"
         raise Invalid(msg)
-    told = next((s for s in SNOOZES if s == snooze), "later_today") if action == "snooze" else None
-    checked: Action = next(a for a in ("done", "snooze", "dismiss", "undo") if a == action)
-    return Said(checked, told, dwell_ms, _uuid(reaction_id), reacted_at)
+    snooze = said.snooze or "later_today" if said.action == "snooze" else None
+    return replace(said, snooze=snooze, client_id=_uuid(said.client_id))
 
 
 def _uuid(text: str | None) -> str | None:
@@ -105,7 +105,9 @@ def _uuid(text: str | None) -> str | None:
 async def _repeated(tx: Tx, impression: Impression, said: Said) -> Outcome | None:
     """Recognise a delivery that was recorded before, also one that was undone since; Conflict for another answer."""
     if said.client_id:
-        query = select(Reaction).where(Reaction.user_id == impression.user_id, Reaction.client_id == said.client_id)  # pyright: ignore[reportArgumentType]
+        query = select(Reaction).where(
+            col(Reaction.user_id) == impression.user_id, col(Reaction.client_id) == said.client_id
+        )
         known = (await tx.session.execute(query)).scalar_one_or_none()
         if known is not None:
             return _same_or_conflict(known, impression, said)
@@ -180,8 +182,8 @@ async def _undo(tx: Tx, impression: Impression, said: Said) -> Outcome:
         raise Conflict(msg)
     reaction.undone_at = tx.now
     tx.session.add(reaction)
-    await tx.session.execute(delete(Hold).where(Hold.reaction_id == reaction.id))  # pyright: ignore[reportArgumentType]
-    await tx.session.execute(delete(Reward).where(Reward.impression_id == impression.id))  # pyright: ignore[reportArgumentType]
+    await tx.session.execute(delete(Hold).where(col(Hold.reaction_id) == reaction.id))
+    await tx.session.execute(delete(Reward).where(col(Reward.impression_id) == impression.id))
     await _reopen(tx, impression)
     tx.emit(TipReacted(impression.user_id, impression.id, "undo", said.dwell_ms))
     return Outcome(reward=None)
@@ -189,7 +191,11 @@ async def _undo(tx: Tx, impression: Impression, said: Said) -> Outcome:
 
 async def _reopen(tx: Tx, impression: Impression) -> None:
     """Open the impression again and withdraw the one opened since, which is never learnt from."""
-    since = (Impression.user_id == impression.user_id, Impression.closed_at.is_(None), Impression.id != impression.id)  # type: ignore[union-attr]
+    since = (
+        col(Impression.user_id) == impression.user_id,
+        col(Impression.closed_at).is_(None),
+        col(Impression.id) != impression.id,
+    )
     await tx.session.execute(update(Impression).where(*since).values(closed_at=tx.now, outcome="withdrawn"))
     impression.closed_at = impression.outcome = None
     tx.session.add(impression)
@@ -197,10 +203,10 @@ async def _reopen(tx: Tx, impression: Impression) -> None:
 
 
 async def _standing(tx: Tx, impression_id: str) -> Reaction | None:
-    query = select(Reaction).where(Reaction.impression_id == impression_id, Reaction.undone_at.is_(None))  # type: ignore[union-attr,arg-type]
+    query = select(Reaction).where(col(Reaction.impression_id) == impression_id, col(Reaction.undone_at).is_(None))
     return (await tx.session.execute(query)).scalar_one_or_none()
 
 
 async def _was_undone(tx: Tx, impression_id: str) -> bool:
-    query = select(Reaction.id).where(Reaction.impression_id == impression_id).limit(1)  # type: ignore[call-overload]
+    query = select(col(Reaction.id)).where(col(Reaction.impression_id) == impression_id).limit(1)
     return (await tx.session.execute(query)).scalar_one_or_none() is not None

@@ -10,6 +10,7 @@ from time import perf_counter
 import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
 
 from ml.policies import POLICIES
 from ml.types import Array, Policy, Ranking, draw
@@ -53,7 +54,9 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
         await _end_open(rt, user_id, "disconnected")
         return Nothing("no_source")
     latest = await _latest(rt, user_id)
-    just_reacted = latest is not None and latest.closed_at is not None and rt.clock.now() - latest.closed_at < JUST_REACTED
+    just_reacted = (
+        latest is not None and latest.closed_at is not None and rt.clock.now() - latest.closed_at < JUST_REACTED
+    )
     await signals.refresh(rt, user_id, wait_s=0 if just_reacted else REFRESH_WAIT_S)
     if latest is not None and latest.closed_at is None:
         if served := await _still_open(rt, user_id, latest):
@@ -70,17 +73,21 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
 async def mark_seen(rt: Runtime, user_id: str, impression_id: str) -> None:
     """Note that the page showing an open impression was visible for a second; unknown ones are passed over."""
     async with rt.db.begin() as tx:
-        mine = (Impression.id == impression_id, Impression.user_id == user_id, Impression.seen_at.is_(None))  # type: ignore[union-attr]
+        mine = (
+            col(Impression.id) == impression_id,
+            col(Impression.user_id) == user_id,
+            col(Impression.seen_at).is_(None),
+        )
         await tx.session.execute(update(Impression).where(*mine).values(seen_at=tx.now))
 
 
 async def _latest(rt: Runtime, user_id: str) -> Impression | None:
     """Return the open impression, else the one that ended last."""
-    mine = select(Impression).where(Impression.user_id == user_id)  # pyright: ignore[reportArgumentType]
+    mine = select(Impression).where(col(Impression.user_id) == user_id)
     async with rt.db.read() as session:
-        found = (await session.execute(mine.where(Impression.closed_at.is_(None)))).scalar_one_or_none()  # type: ignore[union-attr]
+        found = (await session.execute(mine.where(col(Impression.closed_at).is_(None)))).scalar_one_or_none()
         if found is None:
-            ended = mine.order_by(Impression.closed_at.desc()).limit(1)  # type: ignore[union-attr]
+            ended = mine.order_by(col(Impression.closed_at).desc()).limit(1)
             found = (await session.execute(ended)).scalar_one_or_none()
     return found
 
@@ -120,15 +127,15 @@ async def _again(rt: Runtime, user_id: str, impression: Impression) -> Served | 
 
 async def _end_open(rt: Runtime, user_id: str, outcome: str) -> None:
     async with rt.db.begin() as tx:
-        mine = (Impression.user_id == user_id, Impression.closed_at.is_(None))  # type: ignore[union-attr]
+        mine = (col(Impression.user_id) == user_id, col(Impression.closed_at).is_(None))
         await tx.session.execute(update(Impression).where(*mine).values(closed_at=tx.now, outcome=outcome))
 
 
 async def _candidates(rt: Runtime, user_id: str) -> Sequence[signals.OpenItem]:
     """Return the open items that do not sleep."""
     async with rt.db.read() as session:
-        asleep = (Hold.until.is_(None)) | (Hold.until > rt.clock.now())  # type: ignore[union-attr,operator]
-        query = select(Hold.item_id).where(Hold.user_id == user_id, asleep)  # type: ignore[call-overload]
+        asleep = (col(Hold.until).is_(None)) | (col(Hold.until) > rt.clock.now())
+        query = select(col(Hold.item_id)).where(col(Hold.user_id) == user_id, asleep)
         sleeping = set((await session.execute(query)).scalars().all())
     return [item for item in await signals.open_items(rt, user_id) if item.id not in sleeping]
 
@@ -148,7 +155,7 @@ async def _choose(rt: Runtime, context: Array, candidates: Array) -> _Choice:
     return _Choice(policy, is_fallback, seed, ranking, index)
 
 
-async def _serve(  # noqa: PLR0913 -- the parts of one decision
+async def _serve(
     rt: Runtime,
     user_id: str,
     surface: Surface,

@@ -18,5 +18,7 @@ async def put_reward(tx: Tx, impression: Impression, cause: str, value: float) -
         "value": value,
         "at": tx.now,
     }
-    await tx.session.execute(upsert(Reward).values(row).on_conflict_do_update(index_elements=["impression_id"], set_=row))
+    await tx.session.execute(
+        upsert(Reward).values(row).on_conflict_do_update(index_elements=["impression_id"], set_=row)
+    )
     tx.emit(FeedbackReward(impression.user_id, impression.id, value, cause))

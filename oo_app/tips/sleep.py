@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from oo_app.tips.results import Snooze
-
 MORNING = time(9, 0)
 EVENING = time(18, 0)
 LATER = timedelta(hours=4)
@@ -12,7 +10,7 @@ TOO_BIG = timedelta(hours=24)
 DISMISSED = timedelta(days=7)
 
 
-def snoozed_until(snooze: Snooze, now: datetime, zone: ZoneInfo) -> datetime | None:
+def snoozed_until(snooze: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     """Return when a snoozed item wakes, in UTC; None for "not for me", which lasts until its rule is removed."""
     local = now.astimezone(zone)
     if snooze == "not_for_me":

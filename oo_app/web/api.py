@@ -12,7 +12,10 @@ from oo_app.web import schemas
 from oo_app.web.security import SignedIn, as_json
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": title, "content": {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}}}
+    status: {
+        "description": title,
+        "content": {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}},
+    }
     for status, title in (
         (401, "Nobody is signed in"),
         (403, "Asked for by another site"),

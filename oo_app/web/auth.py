@@ -40,7 +40,7 @@ async def start(provider: Provider, request: Request) -> Response:
 
 
 @router.get("/auth/{provider}/callback", status_code=303, response_class=RedirectResponse)
-async def callback(  # noqa: PLR0913 -- what providers send back
+async def callback(
     provider: Provider, request: Request, code: Short = "", state: Short = "", error: Short = "", parcel: Short = ""
 ) -> Response:
     """Take the answer, in the browser that asked."""
@@ -99,7 +99,9 @@ def bind_browser(rt: Runtime, response: Response, browser: str) -> Response:
 
 def set_cookie(rt: Runtime, response: Response, name: str, value: str, max_age: int) -> None:
     """Set (or, with no time left, remove) a cookie no script can read."""
-    response.set_cookie(name, value, max_age=max_age, path="/", secure=rt.settings.is_https, httponly=True, samesite="lax")
+    response.set_cookie(
+        name, value, max_age=max_age, path="/", secure=rt.settings.is_https, httponly=True, samesite="lax"
+    )
 
 
 def refusal(page: str, error: OoError) -> Response:

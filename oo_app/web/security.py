@@ -58,7 +58,10 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
         if scope["type"] == "websocket":
-            if scope["path"].startswith(SOCKET_PATH) and Headers(scope=scope).get("origin") != self._rt.settings.base_url:
+            if (
+                scope["path"].startswith(SOCKET_PATH)
+                and Headers(scope=scope).get("origin") != self._rt.settings.base_url
+            ):
                 await send({"type": "websocket.close", "code": 4403, "reason": ForeignOrigin.title})
                 return
             await self._app(scope, receive, send)
@@ -202,7 +205,7 @@ def _with_headers(send: Send, path: str, *, is_https: bool) -> Send:
                 headers.setdefault(name, value)
             if is_https:
                 headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-            if path.startswith("/assets/") and message["status"] == 200:  # noqa: PLR2004 -- found
+            if path.startswith("/assets/") and message["status"] == 200:
                 headers["Cache-Control"] = IMMUTABLE
             elif path.startswith("/api/"):
                 headers.setdefault("Cache-Control", "no-store")

@@ -9,7 +9,9 @@ from tests.browser import Browser
 from tests.world import todoist_task
 
 
-async def test_a_new_person_signs_in_connects_and_completes_a_real_task(rt: Runtime, clock: FakeClock, browser: Browser) -> None:
+async def test_a_new_person_signs_in_connects_and_completes_a_real_task(
+    rt: Runtime, clock: FakeClock, browser: Browser
+) -> None:
     signed_in = await browser.sign_in("ada@sandbox.test")
     assert signed_in.headers["location"] == "/connect"
     connected = await browser.connect_todoist()
