@@ -2,6 +2,7 @@
 // It presses the buttons of the page and decides nothing. No framework, no storage but one cookie.
 (() => {
   "use strict";
+  const SEEN_MS = 1_000;
   const LONGEST_MS = 86_400_000;
   const NOTICE_MS = 6_000;
   const SWIPE_PX = 72;
@@ -14,12 +15,17 @@
   let seen = 0;
   let since = null;
 
+  let witnessing = null;
+
   const pause = () => {
     if (since !== null) seen += performance.now() - since;
     since = null;
+    clearTimeout(witnessing);
   };
   const resume = () => {
-    if (since === null && impression !== null && isVisible()) since = performance.now();
+    if (since !== null || impression === null || !isVisible()) return;
+    since = performance.now();
+    if (seen < SEEN_MS) witnessing = setTimeout(() => find("[data-witness]")?.click(), SEEN_MS - seen);
   };
   const dwell = () => {
     if (impression === null) return null;
@@ -29,11 +35,12 @@
   document.addEventListener("visibilitychange", () => (isVisible() ? resume() : pause()));
 
   const start = (next) => {
+    pause();
     impression = next;
     seen = 0;
-    since = null;
     resume();
     settle(false);
+    measure();
     document.querySelectorAll("[popover]:popover-open").forEach((sheet) => sheet.hidePopover());
   };
 
@@ -98,6 +105,8 @@
     card.style.translate = "";
     card.style.opacity = "";
   };
+  const measure = () => root.classList.toggle("tall", root.scrollHeight > root.clientHeight);
+  addEventListener("resize", measure);
   const direction = (x, y) => {
     if (Math.abs(x) > Math.abs(y)) return x > 0 ? "done" : "dismiss";
     return y > 0 ? "snooze" : null;

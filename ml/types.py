@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+TOLERANCE = 1e-9  # how far propensities may sum from one; rounding over 10,000 candidates stays below 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Policy(Protocol):
     version: str
 
     def rank(self, context: Array, candidates: Array, rng: np.random.Generator) -> Ranking:
-        """Rank the candidates (n, m) in the context (k,), n ≥ 1; the draw is made from the propensities by the caller."""
+        """Rank the candidates (n, m) in the context (k,), n ≥ 1; the caller draws from the propensities."""
         ...
 
     def explain(self, context: Array, candidates: Array, chosen: int) -> Array:
@@ -32,7 +33,21 @@ class Policy(Protocol):
         ...
 
 
+def checked(ranking: Ranking, n: int) -> Ranking:
+    """Return a ranking of n candidates as it is logged (float64); ValueError when it is no distribution over them."""
+    scores = np.ascontiguousarray(ranking.scores, dtype=np.float64)
+    propensities = np.ascontiguousarray(ranking.propensities, dtype=np.float64)
+    if scores.shape != (n,) or propensities.shape != (n,) or not np.isfinite(scores).all():
+        msg = f"a ranking of {n} candidates has {n} finite scores and {n} propensities"
+        raise ValueError(msg)
+    if not (propensities >= 0).all() or abs(float(propensities.sum()) - 1) > TOLERANCE:
+        msg = "propensities are at least zero and sum to one"
+        raise ValueError(msg)
+    return Ranking(scores, propensities)
+
+
 def draw(propensities: Array, rng: np.random.Generator) -> int:
     """Draw an index from a logged distribution (n,), by its inverse cumulative sum."""
-    edges: Array = np.cumsum(propensities)
-    return int(min(np.searchsorted(edges, rng.random() * edges[-1], side="right"), len(edges) - 1))
+    edges = np.cumsum(propensities, dtype=np.float64)
+    passed = np.count_nonzero(edges <= rng.random() * edges[-1])
+    return min(int(passed), len(edges) - 1)

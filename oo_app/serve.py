@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -33,6 +33,7 @@ def run(settings: Settings) -> None:
     """Serve until told to stop."""
     log.configure(as_json=settings.is_production)
     check_data_dir(settings)
+    _set_environment()
     with _listening(settings) as listener:
         build_front_end()
         migrate(settings)
@@ -58,19 +59,9 @@ def build_front_end() -> None:
     if STAMP.exists() and STAMP.read_text() == inputs:
         return
     print("Building the front end; this takes about a minute the first time.", flush=True)  # noqa: T201 -- for a person
-    binaries = Path(sys.executable).parent
-    environment = os.environ | {
-        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}",
-        "REFLEX_USE_NPM": "1",
-        "REFLEX_TELEMETRY_ENABLED": "false",
-        "NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED": "true",
-        "NPM_CONFIG_FUND": "false",
-        "NPM_CONFIG_AUDIT": "false",
-    }
     exported = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--no-zip", "--frontend-only"],
         cwd=ROOT,
-        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -80,6 +71,18 @@ def build_front_end() -> None:
         raise CannotStart("The front end could not be built:\n" + "\n".join(said))
     # Hashed again: the first build writes the lock file that is one of the inputs.
     STAMP.write_text(_hash_inputs())
+
+
+def _set_environment() -> None:
+    """Tell Reflex what it reads from the environment only; Node comes from the Python package beside our interpreter."""
+    os.environ |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "REFLEX_USE_NPM": "1",
+        "REFLEX_TELEMETRY_ENABLED": "false",
+        "NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED": "true",
+        "NPM_CONFIG_FUND": "false",
+        "NPM_CONFIG_AUDIT": "false",
+    }
 
 
 def check_data_dir(settings: Settings) -> None:
@@ -145,10 +148,9 @@ class _Server(uvicorn.Server):
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    # The pages are exported; compiling them again at import would cost seconds.
-    os.environ["REFLEX_SKIP_COMPILE"] = "true"
-    os.environ["REFLEX_MOUNT_FRONTEND_COMPILED_APP"] = "true"
-    os.environ["REFLEX_TELEMETRY_ENABLED"] = "false"
+    # The pages are exported; compiling them again at import would cost seconds. Reflex writes its internal names so.
+    os.environ["__REFLEX_SKIP_COMPILE"] = "true"
+    os.environ["__REFLEX_MOUNT_FRONTEND_COMPILED_APP"] = "true"
     os.environ["REFLEX_ENV_MODE"] = "prod"
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
@@ -169,7 +171,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         backlog=BACKLOG,
     )
     server = _Server(config, settings.base_url)
-    server.run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn stops first and raises it afterwards; Ctrl-C is how one ends oO
+        server.run(sockets=[listener])
     if not server.started:
         msg = "The server did not start; the lines above say why."
         raise CannotStart(msg)

@@ -8,7 +8,7 @@ from reflex.components.component import Component
 from reflex_components_core.el.elements.forms import CheckboxInput
 
 from pages.page import Page
-from pages.parts import frame, leaving
+from pages.parts import PlainForm, frame, leaving
 from state.connect import ConnectState
 
 SWITCHES = (
@@ -23,7 +23,7 @@ NOT_ZONES = {"localtime", "posixrules", "Factory"}
 def connect() -> Component:
     """Return the page."""
     return frame(
-        rx.el.header(rx.el.h1("Connect"), rx.el.a("Show my tip", href="/tip", class_name="button"), class_name="top"),
+        rx.el.div(rx.el.h1("Connect"), way_to_tip(), class_name="top"),
         rx.cond(ConnectState.problem != "", rx.el.p(ConnectState.problem, role="alert", class_name="problem"), rx.fragment()),
         rx.el.ul(rx.foreach(ConnectState.rows, source), class_name="sources", aria_label="Sources"),
         preferences(),
@@ -36,6 +36,11 @@ def connect() -> Component:
         ),
         kind="connect",
     )
+
+
+def way_to_tip() -> Component:
+    """Return the way to the tip; it steps back while connecting is the thing to do."""
+    return rx.el.a("Show my tip", href="/tip", class_name=rx.cond(ConnectState.has_source, "button", "button plain"))
 
 
 def source(row: rx.Var) -> Component:
@@ -148,7 +153,7 @@ def account() -> Component:
         rx.el.h2("Your account", id="account"),
         rx.el.div(
             leaving("Download my data", "/api/v1/me/export", download="oo.json", class_name="button plain"),
-            rx.el.form(
+            PlainForm.create(
                 rx.el.button("Sign out", type="submit", class_name="button plain"),
                 custom_attrs={"action": "/auth/signout", "method": "post"},
             ),

@@ -3,6 +3,7 @@
 import reflex as rx
 from reflex.components.component import Component
 from reflex_components_core.core.banner import has_connection_errors
+from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.el.elements.inline import A
 
 from state.base import NOTICE
@@ -32,6 +33,12 @@ def mark() -> Component:
 def leaving(words: str | rx.Var[str], href: str | rx.Var[str], **attributes: str | bool | rx.Var) -> Component:
     """Return a link that loads a whole document, where `rx.el.a` would only change the page within this one."""
     return A.create(words, href=href, **attributes)
+
+
+class PlainForm(BaseHTML):
+    """A form that the browser itself sends, where `rx.el.form` would hold it back for an event handler."""
+
+    tag = "form"
 
 
 def hidden(words: str | rx.Var[str]) -> Component:

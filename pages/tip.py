@@ -50,7 +50,7 @@ def card() -> Component:
         ),
         rx.el.h1(
             shown.content,
-            class_name=f"tip-text {shown.length}",
+            class_name=f"tip-text {shown.size}",
             custom_attrs={"data-testid": "tip", "data-kind": shown.kind, "data-impression": shown.impression_id},
         ),
         rx.cond(shown.detail != "", rx.el.p(shown.detail, class_name="detail"), rx.fragment()),
@@ -59,9 +59,16 @@ def card() -> Component:
             rx.cond(shown.source != "", source(), rx.fragment()),
             class_name="meta",
         ),
+        witness(),
         key=shown.impression_id,
         class_name="card",
     )
+
+
+def witness() -> Component:
+    """Return the button nobody sees: oo.js presses it once the tip has been visible for a second."""
+    see = TipState.see(TipState.card.impression_id)
+    return rx.el.button(type="button", hidden=True, on_click=see, custom_attrs={"data-witness": "true"})
 
 
 def source() -> Component:

@@ -11,10 +11,11 @@ from starlette.requests import cookie_parser
 
 from oo_app import accounts
 from oo_app.kit.crypto import hash_token
-from oo_app.kit.errors import NotSignedIn
+from oo_app.kit.errors import Invalid, NotSignedIn
 from oo_app.runtime import current
 
 NOTICE = "notice"  # the id of the one <output> on every page; a notice is its value
+MISFIT = "That does not fit here"
 ZONE_COOKIE = "oo_zone"  # written by oo.js from the browser's own time zone
 
 
@@ -81,6 +82,27 @@ def session_token(state: BaseState) -> str | None:
 def read_cookie(state: BaseState, name: str) -> str | None:
     """Return a cookie's value from the socket's headers, parsed as the HTTP routes parse it."""
     return unquote(cookie_parser(state.router.headers.cookie).get(name, "")) or None
+
+
+def text(value: object) -> str:
+    """Return an argument that has to be a text: Reflex checks no types, so a client can send anything."""
+    if isinstance(value, str):
+        return value
+    raise Invalid(MISFIT)
+
+
+def text_or_none(value: object) -> str | None:
+    """Return an argument that has to be a text or nothing."""
+    return None if value is None else text(value)
+
+
+def whole_or_none(value: object) -> int | None:
+    """Return an argument that has to be a whole number or nothing; JavaScript may write it with a point."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise Invalid(MISFIT)
 
 
 def is_hydration(event: Event) -> bool:

@@ -9,7 +9,7 @@ import reflex as rx
 from oo_app import accounts, connections, ops, signals
 from oo_app.kit.errors import Invalid
 from oo_app.runtime import current
-from state.base import AppState, is_time_zone
+from state.base import MISFIT, AppState, is_time_zone, text
 from state.words import ago, counted
 
 STATES = {"connected": "Connected", "not_connected": "Not connected", "needs_attention": "Needs attention"}
@@ -41,6 +41,7 @@ class ConnectState(AppState):
     """The sources and the preferences; `loads` makes the form start anew with what was read."""
 
     rows: list[Row] = []
+    has_source: bool = False
     problem: str = ""
     loads: int = 0
     time_zone: str = ""
@@ -68,7 +69,7 @@ class ConnectState(AppState):
     async def disconnect(self, source: str):
         """Take the grant back and forget what was read."""
         user = await self._user()
-        was_revoked = await connections.disconnect(current(), user.user_id, source)
+        was_revoked = await signals.leave(current(), user.user_id, text(source))
         await self._read_rows(user)
         name = next((row.name for row in self.rows if row.source == source), source)
         if not was_revoked:
@@ -95,6 +96,7 @@ class ConnectState(AppState):
         rt = current()
         waiting = await signals.waiting(rt, user.user_id)
         self.rows = [drawn(view, waiting, rt.clock.now()) for view in await connections.overview(rt, user.user_id)]
+        self.has_source = any(row.is_connected for row in self.rows)
 
     def _show(self, chosen: accounts.Chosen) -> None:
         self.time_zone = chosen.time_zone or ""
@@ -130,8 +132,7 @@ def checked(name: str, value: object) -> dict[str, str | bool]:
         case str() if name == "time_zone" and is_time_zone(value):
             return {name: value}
         case _:
-            msg = "That does not fit here"
-            raise Invalid(msg)
+            raise Invalid(MISFIT)
 
 
 def is_time_of_day(text: str) -> bool:

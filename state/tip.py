@@ -9,7 +9,7 @@ import reflex as rx
 from oo_app import connections, tips
 from oo_app.kit.errors import Conflict, NotFound
 from oo_app.runtime import current
-from state.base import AppState
+from state.base import AppState, text, text_or_none, whole_or_none
 from state.words import counted, due_in_words
 
 SILENCES = {
@@ -29,7 +29,7 @@ class Card:
     kind: str = ""
     kind_name: str = ""
     content: str = ""
-    length: str = ""
+    size: str = ""
     detail: str = ""
     source: str = ""
     source_url: str = ""
@@ -55,12 +55,19 @@ class TipState(AppState):
         self._show(await tips.recommend(current(), user.user_id, "web"))
 
     @rx.event
+    async def see(self, impression_id: str):
+        """Note that a tip has been on a visible page for a second."""
+        user = await self._user()
+        await tips.mark_seen(current(), user.user_id, text(impression_id))
+
+    @rx.event
     async def react(self, impression_id: str, action: str, dwell_ms: int | None = None, snooze: str | None = None):
         """Answer the tip and show the next one in the same delta."""
         user = await self._user()
+        given = {"dwell_ms": whole_or_none(dwell_ms), "snooze": text_or_none(snooze)}
         said = None
         try:
-            await tips.react(current(), user.user_id, impression_id, action, dwell_ms=dwell_ms, snooze=snooze)
+            await tips.react(current(), user.user_id, text(impression_id), text(action), **given)
             self.undoable = "" if action == "undo" else impression_id
         except (Conflict, NotFound):
             self.undoable = ""
@@ -84,7 +91,7 @@ def drawn(served: tips.Served, zone: str) -> Card:
         kind=tip.kind,
         kind_name=KINDS.get(tip.kind, "Tip"),
         content=tip.content,
-        length=length(tip.content),
+        size=size(tip.content),
         detail=tip.detail or "",
         source=source.title if source else "",
         source_url=tip.source_url if tip.source_url and tip.source_url.startswith("https://") else "",
@@ -93,7 +100,7 @@ def drawn(served: tips.Served, zone: str) -> Card:
     )
 
 
-def length(content: str) -> str:
+def size(content: str) -> str:
     """Return how large a text may be drawn: `short`, `medium` or `long`."""
     return next(name for most, name in LENGTHS if len(content) <= most)
 

@@ -26,9 +26,10 @@ def due_in_words(due: str | None, now: datetime, zone: ZoneInfo) -> str:
         return ""
     today = now.astimezone(zone).date()
     if len(due) == len("2026-01-31"):
-        return f"Due {day_in_words(date.fromisoformat(due), today)}"
+        day = date.fromisoformat(due)
+        return f"{'Was due' if day < today else 'Due'} {day_in_words(day, today)}"
     moment = datetime.fromisoformat(due).astimezone(zone)
-    return f"Due {day_in_words(moment.date(), today)} at {moment:%H:%M}"
+    return f"{'Was due' if moment < now else 'Due'} {day_in_words(moment.date(), today)} at {moment:%H:%M}"
 
 
 def day_in_words(day: date, today: date) -> str:

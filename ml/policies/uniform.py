@@ -21,8 +21,7 @@ class Uniform:
 
     def explain(self, context: Array, candidates: Array, chosen: int) -> Array:
         """Contribute nothing from any feature: chance alone chose."""
-        contributions: Array = np.zeros(candidates.shape[1])
-        return contributions
+        return np.zeros_like(candidates[chosen])
 
 
 POLICY = Uniform()

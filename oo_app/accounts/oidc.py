@@ -1,14 +1,14 @@
 """Sign-in with Google and Apple: OpenID Connect code flow with PKCE (OpenID Connect Core 1.0, RFC 7636)."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal, cast
+from urllib.parse import quote, urlencode
 
-import httpx
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -17,14 +17,15 @@ from joserfc.jwk import ECKey, KeySet
 from oo_app.accounts.flows import Begun, Taken
 from oo_app.kit.config import GOOGLE_ISSUER, Settings
 from oo_app.kit.errors import Invalid, NotFound, SourceDown
-from oo_app.kit.http import TIMEOUT
+from oo_app.kit.http import Answer
 from oo_app.runtime import Runtime
 
 Provider = Literal["google", "apple"]
 TITLES: Mapping[Provider, str] = {"google": "Google", "apple": "Apple"}
 LEEWAY_S = 60
 CACHED_FOR = timedelta(hours=1)
-REFRESHED_EVERY = timedelta(seconds=10)  # an unknown key may not be used to make us ask all the time
+AT_ONCE = timedelta(0)
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 APPLE_SECRET_LIFETIME = timedelta(minutes=10)
 LONGEST_SUBJECT = 255
 
@@ -53,70 +54,92 @@ async def authorization_url(rt: Runtime, provider: Provider, begun: Begun) -> st
         msg = f"Sign-in with {TITLES[provider]} is not set up here"
         raise NotFound(msg)
     known = await _read(rt, issuer(rt.settings, provider))
-    async with _client(rt, provider) as client:
-        url, _ = client.create_authorization_url(
-            known.metadata["authorization_endpoint"],
-            state=begun.state,
-            nonce=begun.nonce,
-            code_verifier=begun.verifier,
-            **_EXTRA[provider],
-        )
-    return str(url)
+    query = {
+        "response_type": "code",
+        "client_id": _client_id(rt.settings, provider),
+        "redirect_uri": _redirect_uri(rt, provider),
+        "state": begun.state,
+        "nonce": begun.nonce,
+        "code_challenge": _challenge(begun.verifier),
+        "code_challenge_method": "S256",
+        **_EXTRA[provider],
+    }
+    endpoint = str(known.metadata["authorization_endpoint"])
+    # Apple wants spaces as %20.
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query, quote_via=quote)}"
 
 
 async def identify(rt: Runtime, provider: Provider, code: str, taken: Taken) -> Person:
     """Exchange the code and validate the id token; Invalid when anything about it is wrong."""
     known = await _read(rt, issuer(rt.settings, provider))
-    token = await _exchange(rt, provider, known, code, taken)
-    claims = await _validated(rt, provider, known, token, taken.nonce)
+    token = await _exchange(rt, provider, known, code=code, verifier=taken.verifier)
+    claims = await _validated(rt, provider, known, token=token, nonce=taken.nonce)
+    refresh_token = token.get("refresh_token")
     return Person(
         issuer=issuer(rt.settings, provider),
         subject=_subject(claims),
         email=_verified_email(claims),
-        refresh_token=token.get("refresh_token") if provider == "apple" else None,
+        refresh_token=refresh_token if provider == "apple" and isinstance(refresh_token, str) else None,
     )
 
 
 async def revoke_identity(rt: Runtime, provider: Provider, refresh_token: str) -> None:
     """Tell the provider that the person left (Apple asks for it); SourceDown when it does not answer."""
-    known = await _read(rt, issuer(rt.settings, provider))
+    endpoint = (await _metadata(rt, issuer(rt.settings, provider))).get("revocation_endpoint")
+    if not isinstance(endpoint, str):
+        raise SourceDown(_silent(provider))
     form = {
         "client_id": _client_id(rt.settings, provider),
         "client_secret": _client_secret(rt, provider),
         "token": refresh_token,
         "token_type_hint": "refresh_token",
     }
-    answer = await rt.http.send("POST", known.metadata["revocation_endpoint"], form=form)
+    answer = await rt.http.send("POST", endpoint, form=form)
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise SourceDown(None, status=answer.status)
 
 
-async def _exchange(rt: Runtime, provider: Provider, known: _Known, code: str, taken: Taken) -> Mapping[str, Any]:
-    try:
-        async with _client(rt, provider) as client:
-            return cast(
-                "Mapping[str, Any]",
-                await client.fetch_token(
-                    known.metadata["token_endpoint"],
-                    grant_type="authorization_code",
-                    code=code,
-                    code_verifier=taken.verifier,
-                ),
-            )
-    except OAuthError as error:
+def _challenge(verifier: str) -> str:
+    """Return what shows the verifier to whoever has it: BASE64URL(SHA256(verifier)) (RFC 7636, section 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+async def _exchange(rt: Runtime, provider: Provider, known: _Known, *, code: str, verifier: str) -> Mapping[str, Any]:
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "code_verifier": verifier,
+        "redirect_uri": _redirect_uri(rt, provider),
+        "client_id": _client_id(rt.settings, provider),
+        "client_secret": _client_secret(rt, provider),
+    }
+    answer = await rt.http.send("POST", known.metadata["token_endpoint"], form=form)
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise SourceDown(_silent(provider), status=answer.status)
+    token = _object(answer, provider)
+    if answer.status != HTTPStatus.OK or "error" in token:
         msg = f"{TITLES[provider]} did not accept that sign-in. Please try again."
-        raise Invalid(msg, code="untrusted", cause=str(error.error)) from error
-    except (httpx.HTTPError, ValueError) as error:
-        msg = f"{TITLES[provider]} did not answer. Please try again in a moment."
-        raise SourceDown(msg, cause=type(error).__name__) from error
+        raise Invalid(msg, code="untrusted", cause=str(token.get("error"))[:100])
+    return token
+
+
+def _object(answer: Answer, provider: Provider) -> Mapping[str, Any]:
+    data = answer.json()
+    if not isinstance(data, dict):
+        raise SourceDown(_silent(provider), status=answer.status)
+    return cast("Mapping[str, Any]", data)
+
+
+def _silent(provider: Provider) -> str:
+    return f"{TITLES[provider]} did not answer. Please try again in a moment."
 
 
 async def _validated(
-    rt: Runtime, provider: Provider, known: _Known, token: Mapping[str, Any], nonce: str
+    rt: Runtime, provider: Provider, known: _Known, *, token: Mapping[str, Any], nonce: str
 ) -> Mapping[str, Any]:
     try:
         decoded = await _decode(rt, provider, known, str(token.get("id_token", "")))
-        claims = CodeIDToken(
+        claims: Any = CodeIDToken(
             decoded.claims,
             decoded.header,
             options={
@@ -141,21 +164,31 @@ async def _decode(rt: Runtime, provider: Provider, known: _Known, id_token: str)
         return jwt.decode(id_token, known.keys, algorithms=["RS256"])
     except (JoseError, ValueError):
         # Keys rotate: one fresh look at them before refusing.
-        fresh = await _read(rt, issuer(rt.settings, provider), is_fresh_needed=True)
+        fresh = await _read(rt, issuer(rt.settings, provider), keys_for_at_most=AT_ONCE)
         return jwt.decode(id_token, fresh.keys, algorithms=["RS256"])
 
 
-async def _read(rt: Runtime, address: str, *, is_fresh_needed: bool = False) -> _Known:
-    metadata = await _fetch(rt, f"{address}/.well-known/openid-configuration")
-    if metadata.get("issuer") != address:
-        msg = "The sign-in service's description is not its own"
-        raise SourceDown(msg)
+async def _read(rt: Runtime, address: str, *, keys_for_at_most: timedelta = CACHED_FOR) -> _Known:
+    metadata = await _metadata(rt, address)
+    keys = await _fetch(rt, metadata["jwks_uri"], keys_for_at_most)
     try:
-        keys = await _fetch(rt, str(metadata["jwks_uri"]), is_fresh_needed=is_fresh_needed)
-        return _Known(metadata, KeySet.import_key_set(cast("Any", keys)))
-    except (JoseError, ValueError, KeyError, TypeError) as error:
-        msg = "The sign-in service's description could not be read"
-        raise SourceDown(msg) from error
+        # A set may hold kinds of keys that nobody here knows yet (RFC 7517, section 5); RS256 needs RSA only.
+        usable = [key for key in keys["keys"] if key.get("kty") == "RSA"]
+        return _Known(metadata, KeySet.import_key_set(cast("Any", {"keys": usable})))
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = "The sign-in service's keys could not be read"
+        raise SourceDown(msg, cause=type(error).__name__) from error
+
+
+async def _metadata(rt: Runtime, address: str) -> Mapping[str, Any]:
+    """Return the provider's description of itself; a copy that is no use is not kept for an hour."""
+    url = f"{address}/.well-known/openid-configuration"
+    for for_at_most in (CACHED_FOR, AT_ONCE):
+        metadata = await _fetch(rt, url, for_at_most)
+        if metadata.get("issuer") == address and all(isinstance(metadata.get(name), str) for name in ENDPOINTS):
+            return metadata
+    msg = "The sign-in service's description is not its own"
+    raise SourceDown(msg)
 
 
 def issuer(settings: Settings, provider: Provider) -> str:
@@ -174,16 +207,8 @@ _EXTRA: Mapping[Provider, Mapping[str, str]] = {
 }
 
 
-def _client(rt: Runtime, provider: Provider) -> Any:
-    return AsyncOAuth2Client(
-        client_id=_client_id(rt.settings, provider),
-        client_secret=_client_secret(rt, provider),
-        token_endpoint_auth_method="client_secret_post",  # noqa: S106 -- a method's name
-        code_challenge_method="S256",
-        redirect_uri=f"{rt.settings.base_url}/auth/{provider}/callback",
-        transport=rt.http.transport,
-        timeout=TIMEOUT,
-    )
+def _redirect_uri(rt: Runtime, provider: Provider) -> str:
+    return f"{rt.settings.base_url}/auth/{provider}/callback"
 
 
 def _client_id(settings: Settings, provider: Provider) -> str:
@@ -231,8 +256,8 @@ def _verified_email(claims: Mapping[str, Any]) -> str:
     return email.strip()
 
 
-async def _fetch(rt: Runtime, url: str, *, is_fresh_needed: bool = False) -> Mapping[str, Any]:
-    data = await rt.http.cached_json(url, REFRESHED_EVERY if is_fresh_needed else CACHED_FOR)
+async def _fetch(rt: Runtime, url: str, for_at_most: timedelta) -> Mapping[str, Any]:
+    data = await rt.http.cached_json(url, for_at_most)
     if not isinstance(data, dict):
         msg = "The sign-in service does not answer. Please try again in a moment."
         raise SourceDown(msg)

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -71,15 +73,15 @@ async def sign_in(rt: Runtime, person: Person, *, replacing: str | None) -> tupl
     subject = hash_token(f"{person.issuer}\x1f{person.subject}")
     user_id = await _find(rt, person.issuer, subject) or await _create(rt, person, subject)
     vault = await rt.vault.for_user(user_id)
+    # The address is read anew each time: people change theirs at the provider.
+    known: dict[str, Any] = {"email_hash": rt.vault.lookup(person.email.lower())}
+    if person.refresh_token:
+        known["refresh_token"] = vault.seal(person.refresh_token, Place("identity", user_id, "refresh_token"))
     async with rt.db.begin() as tx:
         email = vault.seal(person.email, Place("user", user_id, "email"))
         role = role_of(rt.settings, person)
         await tx.session.execute(update(User).where(col(User.id) == user_id).values(email=email, role=role))
-        if person.refresh_token:
-            sealed = vault.seal(person.refresh_token, Place("identity", user_id, "refresh_token"))
-            await tx.session.execute(
-                update(Identity).where(col(Identity.user_id) == user_id).values(refresh_token=sealed)
-            )
+        await tx.session.execute(update(Identity).where(col(Identity.user_id) == user_id).values(**known))
         await _record_consent(tx, user_id)
         token = await open_session(tx, user_id, replacing=replacing)
     return user_id, token
@@ -143,7 +145,9 @@ async def choose(rt: Runtime, user_id: str, **changes: str | bool | int | None) 
 
 
 async def suggest_time_zone(tx: Tx, user_id: str, time_zone: str) -> None:
-    """Take a zone from the browser or a source, unless the person has one."""
+    """Take a zone from the browser or a source, unless the person has one; a name nobody knows is passed over."""
+    if time_zone not in _zones():
+        return
     untold = (col(Preferences.user_id) == user_id, col(Preferences.time_zone).is_(None))
     await tx.session.execute(update(Preferences).where(*untold).values(time_zone=time_zone))
 
@@ -166,6 +170,12 @@ async def identity_tokens(rt: Runtime, user_id: str) -> list[tuple[str, str]]:
         rows = (await session.execute(query)).all()
     place = Place("identity", user_id, "refresh_token")
     return [(issuer, vault.open(sealed, place)) for issuer, sealed in rows if sealed is not None]
+
+
+@cache
+def _zones() -> frozenset[str]:
+    # Cached, since finding them out reads the whole folder of zones.
+    return frozenset(available_timezones())
 
 
 async def _find(rt: Runtime, issuer: str, subject: str) -> str | None:

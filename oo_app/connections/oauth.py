@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from oo_app.accounts import begin_flow, take_flow
 from oo_app.connections.models import Connection
-from oo_app.connections.store import Held, held, keep_grant, sources_by_name
+from oo_app.connections.store import Held, held, keep_grant, keep_refreshed, sources_by_name
 from oo_app.events import SourceFailed
 from oo_app.kit import log
 from oo_app.kit.errors import Invalid, NotFound, ReconnectNeeded, SourceDown
@@ -23,6 +23,10 @@ from oo_app.runtime import Runtime
 from oo_app.sources import Door, Grant, OAuth, Source, TokenRefused
 
 EARLY = timedelta(seconds=60)
+LONGEST_LIFE_S = 10 * 365 * 86_400  # what Todoist tells for tokens that do not end
+REFRESH_GRACE_S = 5.0
+# The token endpoint's ways of saying that our registration is wrong; no grant is at fault (RFC 6749, section 5.2).
+OUR_FAULT = frozenset({"incorrect_application_credentials", "invalid_client", "invalid_request", "unauthorized_client"})
 
 _log = log.get(__name__)
 _locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -69,7 +73,7 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
     One call at a time per connection, so that a reading never overlaps a completion. Raises ReconnectNeeded after
     marking the connection, SourceDown, or NotFound when the connection is gone.
     """
-    async with locked(connection_id):
+    async with _held_alone(connection_id):
         connection = await held(rt, connection_id)
         if connection.needs_attention:
             raise ReconnectNeeded
@@ -87,7 +91,7 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
 
 
 @asynccontextmanager
-async def locked(connection_id: str) -> AsyncGenerator[None]:
+async def _held_alone(connection_id: str) -> AsyncGenerator[None]:
     """Hold the connection: nobody else in this process reads, completes, refreshes or revokes with it."""
     lock = _locks.setdefault(connection_id, asyncio.Lock())
     async with lock:
@@ -99,7 +103,14 @@ async def _refreshed(rt: Runtime, connection: Held) -> Held:
     if connection.refresh_token is None:
         await _mark_refused(rt, connection)
         raise ReconnectNeeded
-    return await asyncio.shield(_refresh(rt, connection, connection.refresh_token))
+    refresh = asyncio.ensure_future(_refresh(rt, connection, connection.refresh_token))
+    try:
+        return await asyncio.shield(refresh)
+    except asyncio.CancelledError:
+        # The old token may be spent: give the new one a moment to be stored, also while the process is stopping.
+        refresh.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait([refresh], timeout=REFRESH_GRACE_S)
+        raise
 
 
 async def _refresh(rt: Runtime, connection: Held, refresh_token: str) -> Held:
@@ -115,14 +126,16 @@ async def _refresh(rt: Runtime, connection: Held, refresh_token: str) -> Held:
     if grant is None:
         await _mark_refused(rt, connection)
         raise ReconnectNeeded
-    await keep_grant(rt, connection.user_id, connection.source, grant, is_refresh=True)
+    await keep_refreshed(rt, connection, grant)
     return await held(rt, connection.id)
 
 
 async def _mark_refused(rt: Runtime, connection: Held) -> None:
     async with rt.db.begin() as tx:
-        query = update(Connection).where(col(Connection.id) == connection.id).values(needs_attention=True)
-        await tx.session.execute(query)
+        this_grant = (col(Connection.id) == connection.id, col(Connection.connected_at) == connection.connected_at)
+        query = update(Connection).where(*this_grant).values(needs_attention=True).returning(col(Connection.id))
+        if (await tx.session.execute(query)).scalar_one_or_none() is None:
+            return
         tx.emit(SourceFailed(connection.user_id, connection.id, connection.source))
     _log.warning("connection.refused", connection_id=connection.id, source=connection.source)
 
@@ -141,19 +154,21 @@ def _redirect_uri(rt: Runtime, source_name: str) -> str:
 
 
 def _grant(answer: Answer) -> Grant | None:
-    """Read a token answer of either shape; None when the source refuses, SourceDown when it only fails."""
+    """Read a token answer of either shape; None when the source refuses the grant, SourceDown when it only fails."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise SourceDown(None, retry_after=answer.retry_after, status=answer.status)
-    if answer.status != HTTPStatus.OK:
-        return None
     data: Any = answer.json()
     token = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    error = token.get("error")
+    if HTTPStatus.BAD_REQUEST <= answer.status and isinstance(error, str) and error not in OUR_FAULT:
+        return None
     access, refresh, expires = token.get("access_token"), token.get("refresh_token"), token.get("expires_in")
-    if not isinstance(access, str) or not access:
-        raise SourceDown(None, cause="no access_token")
+    if answer.status != HTTPStatus.OK or not isinstance(access, str) or not access:
+        _log.error("grant.unreadable", status=answer.status, cause=error if error in OUR_FAULT else None)
+        raise SourceDown(None, status=answer.status)
     return Grant(
         access_token=access,
         refresh_token=refresh if isinstance(refresh, str) and refresh else None,
-        expires_in=expires if isinstance(expires, int) and expires > 0 else None,
+        expires_in=min(expires, LONGEST_LIFE_S) if isinstance(expires, int) and expires > 0 else None,
         scope=str(token.get("scope") or ""),
     )

@@ -1,4 +1,4 @@
-"""Connections as a person meets them: what is connected, how fresh it is, taking it back; and the record of readings."""
+"""Connections as a person meets them: what is connected, how fresh it is, taking it back; and the log of readings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
-from oo_app.connections.oauth import locked, with_access
+from oo_app.connections.oauth import with_access
 from oo_app.connections.store import Held, connection_id_of, sources_by_name
 from oo_app.events import SourceDisconnected
 from oo_app.kit import log
@@ -23,6 +23,7 @@ State = Literal["connected", "not_connected", "needs_attention"]
 REVOKE_TIMEOUT_S = 5.0
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
+LONGEST_WISH = timedelta(days=1)  # what a source may ask of us
 
 _log = log.get(__name__)
 
@@ -94,7 +95,15 @@ async def due(rt: Runtime, limit: int) -> Sequence[str]:
 
 
 async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, owner_hash: str | None) -> None:
-    """Note a reading that worked; the next comes after the interval."""
+    """Note a reading that worked; the next comes after the interval. NotFound when the grant read with is no longer ours.
+
+    Called first in the transaction that stores the reading, so that nothing is stored for a grant that is gone.
+    """
+    this_grant = (col(Connection.id) == connection.id, col(Connection.connected_at) == connection.connected_at)
+    failures = (await tx.session.execute(select(col(Connection.failures)).where(*this_grant))).scalar_one_or_none()
+    if failures is None:
+        msg = "That source was disconnected, or connected anew"
+        raise NotFound(msg)
     interval = timedelta(milliseconds=rt.settings.todoist_sync_interval_ms)
     values = {
         "cursor": cursor,
@@ -103,7 +112,9 @@ async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, own
         "next_read_at": tx.now + interval,
         "failures": 0,
     }
-    await tx.session.execute(update(Connection).where(col(Connection.id) == connection.id).values(**values))
+    await tx.session.execute(update(Connection).where(*this_grant).values(**values))
+    if failures:
+        _log.info("connection.reachable", connection_id=connection.id, failures=failures)
 
 
 async def mark_failed(rt: Runtime, connection_id: str, *, retry_after: float | None) -> None:
@@ -113,11 +124,16 @@ async def mark_failed(rt: Runtime, connection_id: str, *, retry_after: float | N
         if row is None:
             return
         pause = min(FIRST_PAUSE * 2 ** min(row.failures, 10), LONGEST_PAUSE)
-        row.next_read_at = tx.now + max(pause, timedelta(seconds=retry_after or 0))
+        row.next_read_at = tx.now + max(pause, wished(retry_after))
         row.failures += 1
         tx.session.add(row)
     if row.failures == 1:
         _log.warning("connection.unreachable", connection_id=connection_id)
+
+
+def wished(retry_after: float | None) -> timedelta:
+    """Return the pause a source asked for, within reason."""
+    return timedelta(seconds=min(retry_after or 0, LONGEST_WISH.total_seconds()))
 
 
 async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
@@ -127,7 +143,7 @@ async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
         msg = "That source is not connected"
         raise NotFound(msg)
     revoked = await revoke(rt, connection_id)
-    async with locked(connection_id), rt.db.begin() as tx:
+    async with rt.db.begin() as tx:
         await tx.session.execute(delete(Connection).where(col(Connection.id) == connection_id))
         tx.emit(SourceDisconnected(user_id, source_name))
     return revoked

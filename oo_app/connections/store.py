@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
 from oo_app.events import SourceConnected
-from oo_app.kit.crypto import Place
+from oo_app.kit.crypto import PersonVault, Place
 from oo_app.kit.errors import NotFound
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
@@ -20,11 +20,15 @@ from oo_app.sources import SOURCES, Grant, Source
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A connection with its seals open; it lives no longer than the call it is for."""
+    """A connection with its seals open; it lives no longer than the call it is for.
+
+    `id` and `connected_at` together name the grant: connecting anew keeps the first and moves the second.
+    """
 
     id: str
     user_id: str
     source: str
+    connected_at: datetime
     access_token: str
     refresh_token: str | None
     access_expires_at: datetime | None
@@ -55,6 +59,7 @@ async def held(rt: Runtime, connection_id: str) -> Held:
         id=row.id,
         user_id=row.user_id,
         source=row.source,
+        connected_at=row.connected_at,
         access_token=vault.open(row.access_token, Place("connection", row.id, "access_token")),
         refresh_token=opened(row.refresh_token, "refresh_token"),
         access_expires_at=row.access_expires_at,
@@ -67,36 +72,54 @@ async def held(rt: Runtime, connection_id: str) -> Held:
 async def connection_id_of(rt: Runtime, user_id: str, source_name: str) -> str | None:
     """Return the person's connection to a source, if there is one."""
     async with rt.db.read() as session:
-        query = select(col(Connection.id)).where(
-            col(Connection.user_id) == user_id, col(Connection.source) == source_name
-        )
-        return (await session.execute(query)).scalar_one_or_none()
+        return (await session.execute(_id_of(user_id, source_name))).scalar_one_or_none()
 
 
-async def keep_grant(rt: Runtime, user_id: str, source_name: str, grant: Grant, *, is_refresh: bool = False) -> str:
-    """Store a grant, sealed. A refresh keeps the refresh token it had where the answer brings none."""
+async def keep_grant(rt: Runtime, user_id: str, source_name: str, grant: Grant) -> str:
+    """Store a new grant, sealed; one that stood before is replaced, and its source read from the start."""
     vault = await rt.vault.for_user(user_id)
-    existing = await connection_id_of(rt, user_id, source_name)
-    connection_id = existing or new_id(rt.clock.now())
     async with rt.db.begin() as tx:
-        values: dict[str, Any] = {
-            "access_token": vault.seal(grant.access_token, Place("connection", connection_id, "access_token")),
-            "access_expires_at": tx.now + timedelta(seconds=grant.expires_in) if grant.expires_in else None,
+        existing = (await tx.session.execute(_id_of(user_id, source_name))).scalar_one_or_none()
+        connection_id = existing or new_id(tx.now)
+        values = _sealed(vault, connection_id, grant, tx.now) | {
+            "needs_attention": False,
+            "connected_at": tx.now,
+            "cursor": None,
+            "next_read_at": tx.now,
+            "failures": 0,
         }
-        if grant.refresh_token or not is_refresh:
-            place = Place("connection", connection_id, "refresh_token")
-            values["refresh_token"] = vault.seal(grant.refresh_token, place) if grant.refresh_token else None
-        if not is_refresh:
-            values |= {
-                "needs_attention": False,
-                "connected_at": tx.now,
-                "cursor": None,
-                "next_read_at": tx.now,
-                "failures": 0,
-            }
-            tx.emit(SourceConnected(user_id, connection_id, source_name))
         if existing:
             await tx.session.execute(update(Connection).where(col(Connection.id) == connection_id).values(**values))
         else:
             tx.session.add(Connection(id=connection_id, user_id=user_id, source=source_name, **values))
+        tx.emit(SourceConnected(user_id, connection_id, source_name))
     return connection_id
+
+
+async def keep_refreshed(rt: Runtime, connection: Held, grant: Grant) -> None:
+    """Store a renewed grant, sealed, unless it was taken back or replaced meanwhile.
+
+    The refresh token it had stays where the answer brings none.
+    """
+    vault = await rt.vault.for_user(connection.user_id)
+    async with rt.db.begin() as tx:
+        values = _sealed(vault, connection.id, grant, tx.now)
+        if grant.refresh_token is None:
+            del values["refresh_token"]
+        this_grant = (col(Connection.id) == connection.id, col(Connection.connected_at) == connection.connected_at)
+        await tx.session.execute(update(Connection).where(*this_grant).values(**values))
+
+
+def _id_of(user_id: str, source_name: str) -> Select[tuple[str]]:
+    return select(col(Connection.id)).where(col(Connection.user_id) == user_id, col(Connection.source) == source_name)
+
+
+def _sealed(vault: PersonVault, connection_id: str, grant: Grant, now: datetime) -> dict[str, Any]:
+    def sealed(text: str, column: str) -> bytes:
+        return vault.seal(text, Place("connection", connection_id, column))
+
+    return {
+        "access_token": sealed(grant.access_token, "access_token"),
+        "access_expires_at": now + timedelta(seconds=grant.expires_in) if grant.expires_in else None,
+        "refresh_token": sealed(grant.refresh_token, "refresh_token") if grant.refresh_token else None,
+    }

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 GOOGLE_ISSUER = "https://accounts.google.com"
 APPLE_ISSUER = "https://appleid.apple.com"
@@ -17,6 +18,7 @@ TODOIST_API_URL = "https://api.todoist.com/api/v1"
 TODOIST_AUTH_URL = "https://app.todoist.com/oauth/authorize"
 TODOIST_TOKEN_URL = "https://api.todoist.com/oauth/access_token"  # noqa: S105 -- an address, not a secret
 LEAST_SECRET_LENGTH = 32
+DEFAULT_PORTS = {"http": 80, "https": 443}
 # Named in the contract and read by parts that are not built yet: accepted, so that one .env serves every version.
 RESERVED = (
     "OO_TRUSTED_PROXY_HOPS",
@@ -77,15 +79,19 @@ class Settings(BaseSettings):
         if not value:
             return value
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        rest = (parts.path.strip("/"), parts.query, parts.fragment, parts.username)
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname or any(rest):
             msg = "must be like https://oo.example, without a path"
             raise ValueError(msg)
-        return f"{parts.scheme}://{parts.netloc}"
+        # Written as browsers send it in Origin: lower case, no default port.
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        is_told = parts.port is not None and parts.port != DEFAULT_PORTS[parts.scheme]
+        return f"{parts.scheme}://{host}:{parts.port}" if is_told else f"{parts.scheme}://{host}"
 
-    @field_validator("database_url")
+    @field_validator("database_url", "oo_keys_url")
     @classmethod
     def _is_sqlite(cls, value: str) -> str:
-        if value and not value.startswith("sqlite"):
+        if value and not value.startswith("sqlite+aiosqlite://"):
             msg = "only SQLite addresses (sqlite+aiosqlite:///…) are served by this version"
             raise ValueError(msg)
         return value
@@ -241,7 +247,7 @@ class Settings(BaseSettings):
         made = {
             name: SecretStr(_kept_secret(self.oo_data_dir / file))
             for name, file in (("oo_secret_keys", "secret.key"), ("oo_encryption_keys", "encryption.key"))
-            if not getattr(self, name).get_secret_value()
+            if not _split(getattr(self, name))
         }
         return self.model_copy(update=made)
 
@@ -274,17 +280,26 @@ def _split(value: SecretStr) -> tuple[str, ...]:
 
 def _unknown_names() -> list[str]:
     known = {name.upper() for name in Settings.model_fields} | set(RESERVED)
-    return [f"{name}: no such variable" for name in sorted(os.environ) if name.startswith("OO_") and name not in known]
+    told = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
+    return [f"{name}: no such variable" for name in sorted(told - known) if name.startswith("OO_")]
 
 
 def _kept_secret(path: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32))
+            _write_once(path, secrets.token_urlsafe(32))
         return path.read_text().strip()
     except OSError as error:
         msg = f"OO_DATA_DIR: cannot write {path} ({error.strerror})"
         raise SettingsError(msg) from error
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a whole file that only we can read, unless another process was first: then that one counts."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    with suppress(FileExistsError):
+        os.link(temporary, path)
+    temporary.unlink()

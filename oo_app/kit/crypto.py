@@ -17,9 +17,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, event, insert, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from oo_app.kit.config import Settings
+from oo_app.kit.config import Settings, SettingsError
 from oo_app.kit.errors import Invalid, NotFound
 
 NONCE_LENGTH = 12
@@ -63,7 +64,7 @@ class PersonVault:
         """Open what was sealed to that place; anything else raises Invalid."""
         try:
             return self._cipher.decrypt(sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:], place.encode()).decode()
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             msg = "A stored value does not open in its place"
             raise Invalid(msg, table=place.table, column=place.column) from error
 
@@ -84,8 +85,15 @@ class Vault:
         """Open the key store, making it where there is none."""
         self._engine = create_async_engine(self._url)
         event.listen(self._engine.sync_engine, "connect", _harden)
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_metadata.create_all)
+        try:
+            async with self._engine.begin() as connection:
+                await connection.run_sync(_metadata.create_all)
+                any_key = (await connection.execute(select(_person_keys.c.wrapped).limit(1))).scalar_one_or_none()
+        except DatabaseError as error:
+            msg = f"OO_KEYS_URL: cannot open the store of people's keys ({error.orig})"
+            raise SettingsError(msg) from error
+        if any_key is not None:
+            self._unwrapped(any_key)
         if self._engine.url.database:
             os.chmod(self._engine.url.database, 0o600)  # noqa: PTH101 -- once, at the start
 
@@ -113,7 +121,7 @@ class Vault:
         if wrapped is None:
             msg = "This account no longer exists"
             raise NotFound(msg)
-        return self._remember(user_id, PersonVault(AESGCM(self._wrap.decrypt(wrapped))))
+        return self._remember(user_id, PersonVault(AESGCM(self._unwrapped(wrapped))))
 
     async def destroy_for(self, user_id: str) -> None:
         """Destroy a person's key: nothing sealed with it can ever be read again."""
@@ -143,6 +151,13 @@ class Vault:
             msg = "the key store is not open"
             raise RuntimeError(msg)
         return self._engine
+
+    def _unwrapped(self, wrapped: bytes) -> bytes:
+        try:
+            return self._wrap.decrypt(wrapped)
+        except InvalidToken as error:
+            msg = "OO_ENCRYPTION_KEYS: none of them opens the people's keys in OO_KEYS_URL"
+            raise SettingsError(msg) from error
 
     def _remember(self, user_id: str, vault: PersonVault) -> PersonVault:
         self._people[user_id] = vault

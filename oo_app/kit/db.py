@@ -88,6 +88,11 @@ class Database:
         if self._engine:
             await self._engine.dispose()
 
+    async def truncate_wal(self) -> None:
+        """Empty SQLite's write-ahead log into the database, so that nothing erased remains in it."""
+        async with self._writer_lock, self.engine.connect() as connection:
+            await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @property
     def engine(self) -> AsyncEngine:
         """The engine, once open."""
@@ -113,7 +118,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
-        """Read from one snapshot; nothing is written."""
+        """Read; nothing is written. Each query sees what is committed by then."""
         async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 

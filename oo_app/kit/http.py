@@ -14,7 +14,9 @@ from oo_app.kit.clock import Clock
 from oo_app.kit.errors import SourceDown
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+TOTAL_TIMEOUT_S = 30.0  # for one try: httpx limits each wait only, so an answer that drips would never end
 MAX_BYTES = 10 * 1024 * 1024
+LONGEST_RETRY_AFTER_S = 86_400.0
 RETRIES = 2
 RETRY_PAUSE_S = 0.3
 LONGEST_PAUSE_S = 2.0
@@ -34,7 +36,7 @@ class Answer:
         """Parse the body; torn or foreign text raises SourceDown."""
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             msg = "The answer could not be read"
             raise SourceDown(msg, status=self.status) from error
 
@@ -42,7 +44,7 @@ class Answer:
     def retry_after(self) -> float | None:
         """Seconds the other side wants us to wait, where it said so in seconds."""
         value = self.headers.get("retry-after", "")
-        return float(value) if value.isdigit() else None
+        return min(float(value), LONGEST_RETRY_AFTER_S) if value.isdecimal() else None
 
 
 class Http:
@@ -79,10 +81,9 @@ class Http:
         for attempt in range(1, tries + 1):
             try:
                 answer = await self._once(method, url, headers=headers, params=params, form=form)
-            except (httpx.HTTPError, httpx.InvalidURL, SourceDown) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, SourceDown) as error:
                 if attempt == tries:
-                    host = httpx.URL(url).host
-                    raise SourceDown(None, host=host, cause=type(error).__name__) from error
+                    raise SourceDown(None, host=_host(url), cause=type(error).__name__) from error
             else:
                 if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == tries:
                     return answer
@@ -104,9 +105,12 @@ class Http:
         return self._documents[url][1]
 
     async def _once(self, method: str, url: str, **parts: Any) -> Answer:
-        async with self._client.stream(
-            method, url, headers=parts["headers"], params=parts["params"], data=parts["form"]
-        ) as response:
+        async with (
+            self._clock.timeout(TOTAL_TIMEOUT_S),
+            self._client.stream(
+                method, url, headers=parts["headers"], params=parts["params"], data=parts["form"]
+            ) as response,
+        ):
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
@@ -114,3 +118,11 @@ class Http:
                     msg = "The answer is too large"
                     raise SourceDown(msg)
             return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(body))
+
+
+def _host(url: str) -> str:
+    """Return the host for the log; an address may carry secrets elsewhere."""
+    try:
+        return httpx.URL(url).host
+    except httpx.InvalidURL:
+        return ""

@@ -48,7 +48,7 @@ class Jobs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def spawn(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
-        """Run something in the background, unless that name is running already. It ends with the process at the latest."""
+        """Run something in the background, unless that name is running already; the process takes it along."""
         if name in self._spawned:
             return
 

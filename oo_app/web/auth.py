@@ -1,10 +1,10 @@
 """Signing in and out: the browser's side of the OpenID Connect round trip."""
 
-import json
-from typing import Annotated
+from typing import Annotated, cast
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from oo_app import accounts, connections
@@ -18,9 +18,30 @@ PARCEL_SECONDS = 120
 DENIED = frozenset({"access_denied", "user_cancelled_authorize"})
 LONG = 4096
 
-Provider = Annotated[accounts.Provider, Path()]
-Short = Annotated[str, Query(max_length=LONG)]
-Posted = Annotated[str, Form(max_length=LONG)]
+Text = Annotated[str, Field(max_length=LONG)]
+
+
+class Returned(BaseModel):
+    """What a provider or a source sends the browser back with; whatever else it adds is not for us."""
+
+    code: Text = ""
+    state: Text = ""
+    error: Text = ""
+
+
+class Parcelled(Returned):
+    """The same, or what `form_callback` made of it."""
+
+    parcel: Text = ""
+
+
+def _known(provider: str) -> accounts.Provider:
+    if provider not in accounts.TITLES:
+        raise NotFound
+    return cast("accounts.Provider", provider)
+
+
+Provider = Annotated[accounts.Provider, Depends(_known)]
 
 router = APIRouter(tags=["sign-in"])
 _log = log.get(__name__)
@@ -40,39 +61,44 @@ async def start(provider: Provider, request: Request) -> Response:
 
 
 @router.get("/auth/{provider}/callback", status_code=303, response_class=RedirectResponse)
-async def callback(
-    provider: Provider, request: Request, code: Short = "", state: Short = "", error: Short = "", parcel: Short = ""
-) -> Response:
+async def callback(provider: Provider, request: Request, answer: Annotated[Parcelled, Query()]) -> Response:
     """Take the answer, in the browser that asked."""
     rt = current()
     try:
-        if parcel:
-            code, state, error = json.loads(rt.vault.unbox(parcel, within_seconds=PARCEL_SECONDS))
+        returned = _unpacked(rt, answer.parcel) if answer.parcel else answer
         browser = request.cookies.get(rt.settings.flow_cookie, "")
-        taken = await accounts.take_flow(rt, f"sign-in:{provider}", state, browser)
-        if error or not code:
-            raise Invalid(None, code="denied" if error in DENIED else "unknown")
-        person = await accounts.identify(rt, provider, code, taken)
+        taken = await accounts.take_flow(rt, f"sign-in:{provider}", returned.state, browser)
+        if returned.error or not returned.code:
+            raise Invalid(None, code="denied" if returned.error in DENIED else "unknown")
+        person = await accounts.identify(rt, provider, returned.code, taken)
         replacing = request.cookies.get(rt.settings.session_cookie)
         user_id, token = await accounts.sign_in(rt, person, replacing=replacing)
     except OoError as refused:
         return refusal("/", refused)
     target = "/tip" if await connections.has_any(rt, user_id) else "/connect"
     response = RedirectResponse(target, status_code=303)
-    set_cookie(rt, response, rt.settings.session_cookie, token, int(accounts.ABSOLUTE.total_seconds()))
+    set_cookie(rt, response, rt.settings.session_cookie, token, max_age=int(accounts.ABSOLUTE.total_seconds()))
     return response
 
 
 @router.post("/auth/{provider}/callback", status_code=303, response_class=RedirectResponse)
-async def form_callback(provider: Provider, code: Posted = "", state: Posted = "", error: Posted = "") -> Response:
+async def form_callback(provider: Provider, answer: Annotated[Returned, Form()]) -> Response:
     """Take Apple's cross-site form post, and have the browser come again by itself.
 
-    A Lax cookie does not travel with a cross-site post, so the binding to the browser is checked at the GET that follows.
+    A Lax cookie does not travel with a cross-site post, so the binding to the browser is checked at the GET that
+    follows.
     """
     if provider != "apple":
         raise NotFound
-    parcel = current().vault.box(json.dumps([code, state, error]))
+    parcel = current().vault.box(answer.model_dump_json())
     return RedirectResponse(f"/auth/apple/callback?{urlencode({'parcel': parcel})}", status_code=303)
+
+
+def _unpacked(rt: Runtime, parcel: str) -> Returned:
+    try:
+        return Returned.model_validate_json(rt.vault.unbox(parcel, within_seconds=PARCEL_SECONDS))
+    except Invalid as error:
+        raise Invalid(error.detail, code="expired") from error
 
 
 @router.post("/auth/signout", status_code=303, response_class=RedirectResponse)
@@ -81,7 +107,7 @@ async def sign_out(request: Request) -> Response:
     rt = current()
     await accounts.close_session(rt, request.cookies.get(rt.settings.session_cookie))
     response = RedirectResponse("/", status_code=303, headers={"Clear-Site-Data": '"cache", "storage"'})
-    set_cookie(rt, response, rt.settings.session_cookie, "", 0)
+    set_cookie(rt, response, rt.settings.session_cookie, "", max_age=0)
     return response
 
 
@@ -93,11 +119,11 @@ def browser_secret(rt: Runtime, request: Request) -> str:
 
 def bind_browser(rt: Runtime, response: Response, browser: str) -> Response:
     """Leave the browser its secret."""
-    set_cookie(rt, response, rt.settings.flow_cookie, browser, FLOW_SECONDS)
+    set_cookie(rt, response, rt.settings.flow_cookie, browser, max_age=FLOW_SECONDS)
     return response
 
 
-def set_cookie(rt: Runtime, response: Response, name: str, value: str, max_age: int) -> None:
+def set_cookie(rt: Runtime, response: Response, name: str, value: str, *, max_age: int) -> None:
     """Set (or, with no time left, remove) a cookie no script can read."""
     response.set_cookie(
         name, value, max_age=max_age, path="/", secure=rt.settings.is_https, httponly=True, samesite="lax"

@@ -1,12 +1,14 @@
 """Connecting a source by OAuth: the browser's side."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from oo_app import accounts, connections, signals
 from oo_app.kit.errors import Invalid, NotFound, OoError
 from oo_app.runtime import current
-from oo_app.web.auth import DENIED, Short, bind_browser, browser_secret, refusal
+from oo_app.web.auth import DENIED, Returned, bind_browser, browser_secret, refusal
 
 FIRST_READING_S = 4.0
 
@@ -31,7 +33,7 @@ async def start(source: str, request: Request) -> Response:
 
 
 @router.get("/connect/{source}/callback", status_code=303, response_class=RedirectResponse)
-async def callback(source: str, request: Request, code: Short = "", state: Short = "", error: Short = "") -> Response:
+async def callback(source: str, request: Request, answer: Annotated[Returned, Query()]) -> Response:
     """Take the grant, and read the source for the first time before the page is shown."""
     rt = current()
     caller = await accounts.find_caller(rt, request.cookies.get(rt.settings.session_cookie))
@@ -41,10 +43,12 @@ async def callback(source: str, request: Request, code: Short = "", state: Short
         raise NotFound
     browser = request.cookies.get(rt.settings.flow_cookie, "")
     try:
-        if error or not code:
-            await accounts.take_flow(rt, f"connect:{source}", state, browser)
-            raise Invalid(None, code="denied" if error in DENIED else "unknown")
-        connection_id = await connections.finish(rt, caller.user_id, source, code=code, state=state, browser=browser)
+        if answer.error or not answer.code:
+            await accounts.take_flow(rt, f"connect:{source}", answer.state, browser)
+            raise Invalid(None, code="denied" if answer.error in DENIED else "unknown")
+        connection_id = await connections.finish(
+            rt, caller.user_id, source, code=answer.code, state=answer.state, browser=browser
+        )
     except OoError as refused:
         return refusal("/connect", refused)
     await signals.first_reading(rt, connection_id, wait_s=FIRST_READING_S)

@@ -1,0 +1,1 @@
+"""What `make bench` prints: figures, not pass or fail."""

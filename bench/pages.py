@@ -1,0 +1,124 @@
+"""What pages weigh and how fast they are on screen, in a real browser; Lighthouse on the two that matter."""
+
+import asyncio
+import gzip
+import json
+import os
+import statistics
+from pathlib import Path
+
+import httpx
+from playwright.async_api import Browser, async_playwright
+
+from bench.person import cookie_of
+from tests.e2e.conftest import FLAGS, installed_browser
+from tests.served import ROOT, Served
+
+TIMES = 10
+LIGHTHOUSE_TIMES = 5
+CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
+# Runs in the page before anything else: notes when a tip that was not there before is in the document and painted.
+WATCH = """
+window.ooSeen = [];
+let last = null;
+const look = () => {
+  const tip = document.querySelector('[data-testid=tip][data-impression]');
+  const id = tip && tip.dataset.impression;
+  if (id && id !== last) { last = id; requestAnimationFrame(() => window.ooSeen.push(performance.now())); }
+};
+new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
+document.addEventListener('click', () => { window.ooClicked = performance.now(); }, true);
+"""
+
+
+async def measure(site: Served) -> list[tuple[str, str, str]]:
+    """Measure weight, times on screen and Lighthouse's scores."""
+    cookie = await cookie_of(site, "pages@sandbox.test")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=installed_browser(), args=list(FLAGS))
+        weight = await _weight(browser, site, cookie)
+        cold = [await _cold(browser, site, cookie) for _ in range(TIMES)]
+        after = await _after_reactions(browser, site, cookie)
+        await browser.close()
+    rows = [
+        ("first load of /tip, scripts and styles, gzip", f"{weight / 1000:.0f} kB", "≤ 165 kB"),
+        (f"tip on screen, cold, median of {TIMES}", f"{statistics.median(cold):.0f} ms", "≤ 750 ms"),
+        (f"tip on screen after a reaction, median of {TIMES}", f"{statistics.median(after):.0f} ms", "≤ 60 ms"),
+    ]
+    for path in ("/", "/tip"):
+        scores = await _lighthouse(site, path, cookie if path == "/tip" else None)
+        told = " / ".join(f"{scores[name]:.0f}" for name in CATEGORIES)
+        target = "≥ 96 / 100 / 100 / " + ("100" if path == "/" else "-")
+        rows.append((f"Lighthouse mobile {path}: {', '.join(CATEGORIES)}, median of {LIGHTHOUSE_TIMES}", told, target))
+    return rows
+
+
+async def _page(browser: Browser, site: Served, cookie: str):  # noqa: ANN202
+    context = await browser.new_context(viewport={"width": 360, "height": 740})
+    await context.add_cookies([{"name": "oo_session", "value": cookie, "url": site.url}])
+    await context.add_init_script(WATCH)
+    return context, await context.new_page()
+
+
+async def _weight(browser: Browser, site: Served, cookie: str) -> int:
+    context, page = await _page(browser, site, cookie)
+    urls: set[str] = set()
+    page.on("response", lambda r: urls.add(r.url) if r.request.resource_type in {"script", "stylesheet"} else None)
+    await page.goto(f"{site.url}/tip")
+    await page.wait_for_selector("[data-testid=tip][data-impression]")
+    await page.wait_for_timeout(1000)
+    await context.close()
+    async with httpx.AsyncClient() as client:
+        bodies = [(await client.get(url)).content for url in sorted(urls)]
+    return sum(len(gzip.compress(body, 6)) for body in bodies)
+
+
+async def _cold(browser: Browser, site: Served, cookie: str) -> float:
+    context, page = await _page(browser, site, cookie)
+    await page.goto(f"{site.url}/tip")
+    await page.wait_for_function("window.ooSeen.length > 0")
+    seen = await page.evaluate("window.ooSeen[0]")
+    await context.close()
+    return float(seen)
+
+
+async def _after_reactions(browser: Browser, site: Served, cookie: str) -> list[float]:
+    context, page = await _page(browser, site, cookie)
+    await page.goto(f"{site.url}/tip")
+    took: list[float] = []
+    for number in range(1, TIMES + 1):
+        await page.wait_for_function(f"window.ooSeen.length >= {number}")
+        await page.wait_for_timeout(500)
+        await page.get_by_role("button", name="Snooze", exact=True).click()
+        await page.wait_for_function(f"window.ooSeen.length > {number}")
+        took.append(float(await page.evaluate(f"window.ooSeen[{number}] - window.ooClicked")))
+    await context.close()
+    return took
+
+
+async def _lighthouse(site: Served, path: str, cookie: str | None) -> dict[str, float]:
+    runs = [await _lighthouse_once(site, path, cookie) for _ in range(LIGHTHOUSE_TIMES)]
+    return {name: statistics.median(run[name] for run in runs) for name in CATEGORIES}
+
+
+async def _lighthouse_once(site: Served, path: str, cookie: str | None) -> dict[str, float]:
+    report = site.folder / "lighthouse.json"
+    headers = site.folder / "headers.json"
+    headers.write_text(json.dumps({"Cookie": f"oo_session={cookie}"} if cookie else {}))
+    process = await asyncio.create_subprocess_exec(
+        str(ROOT / ".venv/bin/node"),
+        str(ROOT / "tests/node/node_modules/lighthouse/cli/index.js"),
+        f"{site.url}{path}",
+        "--quiet",
+        "--output=json",
+        f"--output-path={report}",
+        f"--only-categories={','.join(CATEGORIES)}",
+        f"--extra-headers={headers}",
+        "--no-enable-error-reporting",
+        f"--chrome-flags=--headless=new {' '.join(FLAGS)}",
+        env=os.environ | {"CHROME_PATH": installed_browser() or ""},
+    )
+    if await process.wait() != 0:
+        raise RuntimeError("Lighthouse failed")
+    found = json.loads(Path(report).read_text())["categories"]
+    return {name: found[name]["score"] * 100 for name in CATEGORIES}

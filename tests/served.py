@@ -1,0 +1,69 @@
+"""The application as people run it: `oo run` on a free port with its own data folder, ended by process id."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_WITHIN_S = 180  # the first start builds the front end
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running application."""
+
+    url: str
+    folder: Path
+    pid: int
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the serving process."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        line = next(row for row in status.splitlines() if row.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+
+def free_port() -> int:
+    """Return a port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(folder: Path, **variables: str) -> Generator[Served]:
+    """Run the application until the block ends."""
+    port = free_port()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OO_")}
+    environment = kept | {"PORT": str(port), "OO_DATA_DIR": str(folder), **variables}
+    log = folder / "served.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "oo_app", "run"], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        _wait_until_ready(process, log)
+        yield Served(f"http://localhost:{port}", folder, process.pid)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while "oO is ready" not in log.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(log.read_text())
+        time.sleep(0.1)
