@@ -1,5 +1,7 @@
 """Reflex's settings, derived from ours. No secret is read: the export of the front end needs none."""
 
+from typing import Any
+
 import reflex as rx
 from reflex.plugins import RadixThemesPlugin, SitemapPlugin
 
@@ -13,12 +15,12 @@ OWN_ORIGIN = '  if (typeof window !== "undefined") return new URL(new URL(url_st
 class SameOrigin(rx.plugins.Plugin):
     """Let the built pages speak to the origin they came from.
 
-    Reflex bakes `api_url` with its port into the bundle (env.json), and its client swaps only the host name of it at run
-    time, so another PORT or a proxy would need another build. One line in the client's `getBackendURL` takes the page's
-    own origin instead; whatever `api_url` says then does not matter.
+    Reflex bakes `api_url` with its port into the bundle (env.json), and its client changes only the host name of it at
+    run time, so another PORT or a proxy would need another build. One line in the client's `getBackendURL` takes the
+    page's own origin instead; whatever `api_url` says then does not matter.
     """
 
-    def pre_compile(self, **context):
+    def pre_compile(self, **context: Any) -> None:
         """Add the line once the client's files lie in `.web`."""
         context["add_modify_task"]("utils/state.js", to_own_origin)
 

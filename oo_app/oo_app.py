@@ -62,7 +62,7 @@ def assembled(rt: runtime.Runtime) -> rx.App:
         frontend_exception_handler=on_browser_error,
     )
     for page in PAGES:
-        app.add_page(
+        app.add_page(  # pyright: ignore[reportUnknownMemberType] -- Reflex's events are untyped
             page.component,
             route=page.route,
             title=page.title,
@@ -72,7 +72,7 @@ def assembled(rt: runtime.Runtime) -> rx.App:
         )
     app.add_middleware(SessionBinding(), index=0)
 
-    app.register_lifespan_task(wiring.running, rt=rt)
+    app.register_lifespan_task(wiring.running, rt=rt)  # pyright: ignore[reportUnknownMemberType]
     return app
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from oo_app import accounts, signals, tips
-from oo_app.events import SourceConnected, TaskCompleted
+from oo_app.events import SourceConnected, SourceDisconnected, TaskCompleted, TasksSynced
 from oo_app.kit.bus import Delivered, Handler
 from oo_app.kit.jobs import Job
 from oo_app.runtime import Runtime
@@ -23,8 +23,13 @@ def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
         completed_at = signals.moment(event.payload["completed_at"])
         await tips.credit(rt, event.payload["user_id"], event.payload["item_id"], completed_at)
 
+    async def end_gone(event: Delivered) -> None:
+        await tips.end_gone(rt, event.payload["user_id"])
+
     return {
         SourceConnected.subject: (read_source, hasten_closes),
+        SourceDisconnected.subject: (end_gone,),
+        TasksSynced.subject: (end_gone,),
         TaskCompleted.subject: (credit,),
     }
 

@@ -9,7 +9,7 @@ from reflex_components_core.el.elements.forms import CheckboxInput
 
 from pages.page import Page
 from pages.parts import PlainForm, frame, leaving
-from state.connect import ConnectState
+from state.connect import ConnectState, Row
 
 SWITCHES = (
     ("Notify me", "notify", "A quiet note when something matters."),
@@ -24,7 +24,9 @@ def connect() -> Component:
     """Return the page."""
     return frame(
         rx.el.div(rx.el.h1("Connect"), way_to_tip(), class_name="top"),
-        rx.cond(ConnectState.problem != "", rx.el.p(ConnectState.problem, role="alert", class_name="problem"), rx.fragment()),
+        rx.cond(
+            ConnectState.problem != "", rx.el.p(ConnectState.problem, role="alert", class_name="problem"), rx.fragment()
+        ),
         rx.el.ul(rx.foreach(ConnectState.rows, source), class_name="sources", aria_label="Sources"),
         preferences(),
         account(),
@@ -43,7 +45,7 @@ def way_to_tip() -> Component:
     return rx.el.a("Show my tip", href="/tip", class_name=rx.cond(ConnectState.has_source, "button", "button plain"))
 
 
-def source(row: rx.Var) -> Component:
+def source(row: Row) -> Component:
     """Return one source with its state and the one thing to do about it."""
     return rx.el.li(
         rx.el.div(
@@ -64,12 +66,12 @@ def source(row: rx.Var) -> Component:
     )
 
 
-def connector(row: rx.Var) -> Component:
-    """Return the way to the source's consent: a link, because a form's redirect to another site is held back by the policy."""
+def connector(row: Row) -> Component:
+    """Return the way to the source's consent: a link, because the policy stops a form's redirect to another site."""
     return leaving(f"Connect {row.name}", f"/connect/{row.source}/start", role="button", class_name="button")
 
 
-def disconnector(row: rx.Var) -> Component:
+def disconnector(row: Row) -> Component:
     """Return the way back out."""
     disconnect = ConnectState.disconnect(row.source)
     return rx.el.button(f"Disconnect {row.name}", type="button", on_click=disconnect, class_name="button plain")
@@ -88,7 +90,7 @@ def preferences() -> Component:
             field("Quiet from", "quiet-from", time_input("quiet_from", ConnectState.quiet_from)),
             field("Quiet to", "quiet-to", time_input("quiet_to", ConnectState.quiet_to)),
             *(switch(*each) for each in SWITCHES),
-            key=ConnectState.loads.to_string(),
+            key=ConnectState.loads,
             class_name="fields",
         ),
         aria_labelledby="preferences",
@@ -115,10 +117,12 @@ def zone_select() -> Component:
 @cache
 def zones() -> tuple[str, ...]:
     """Return the names of the IANA time zones."""
-    return tuple(sorted(name for name in available_timezones() - NOT_ZONES if not name.startswith(("posix/", "right/"))))
+    return tuple(
+        sorted(name for name in available_timezones() - NOT_ZONES if not name.startswith(("posix/", "right/")))
+    )
 
 
-def time_input(name: str, value: rx.Var[str]) -> Component:
+def time_input(name: str, value: str) -> Component:
     """Return a time of day."""
     return rx.el.input(
         id=name.replace("_", "-"),
@@ -175,7 +179,7 @@ def farewell() -> Component:
     return rx.el.dialog(
         rx.el.h2("Delete your account?", id="farewell-title"),
         rx.el.p(
-            "Everything oO holds about you is erased at once, and cannot be brought back. Your tasks stay where they are.",
+            "Everything oO holds about you is erased at once and cannot be brought back. Your tasks stay in their app.",
             id="farewell-text",
         ),
         rx.el.div(

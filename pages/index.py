@@ -17,10 +17,16 @@ def door() -> Component:
             class_name="hero",
         ),
         rx.el.div(
-            rx.cond(IndexState.problem != "", rx.el.p(IndexState.problem, role="alert", class_name="problem"), rx.fragment()),
-            rx.cond(IndexState.farewell != "", rx.el.p(IndexState.farewell, role="status", class_name="farewell"), rx.fragment()),
-            way_in("Google", "/auth/google/start", IndexState.has_google),
-            way_in("Apple", "/auth/apple/start", IndexState.has_apple),
+            rx.cond(
+                IndexState.problem != "", rx.el.p(IndexState.problem, role="alert", class_name="problem"), rx.fragment()
+            ),
+            rx.cond(
+                IndexState.farewell != "",
+                rx.el.p(IndexState.farewell, role="status", class_name="farewell"),
+                rx.fragment(),
+            ),
+            way_in("Google", "/auth/google/start", is_available=IndexState.has_google),
+            way_in("Apple", "/auth/apple/start", is_available=IndexState.has_apple),
             small_print(),
             class_name="ways",
         ),
@@ -28,7 +34,7 @@ def door() -> Component:
     )
 
 
-def way_in(provider: str, href: str, is_available: rx.Var[bool]) -> Component:
+def way_in(provider: str, href: str, *, is_available: bool) -> Component:
     """Return the link to an identity provider: a full page load, because the socket reads its cookie only once."""
     return rx.cond(
         is_available,

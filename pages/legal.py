@@ -13,7 +13,7 @@ TERMS: Sections = (
         "What oO does",
         (
             "oO reads the apps you connect and shows you one thing at a time. It suggests; you decide.",
-            "When you answer Done to a task, oO completes it in its app a few seconds later. Undo takes that back in time.",
+            "When you answer Done to a task, oO completes it in its app seconds later. Until then, Undo takes it back.",
         ),
     ),
     (
@@ -26,51 +26,53 @@ TERMS: Sections = (
     (
         "What you can expect",
         (
-            "oO is offered as it is. We work to keep it running and your data safe, and cannot promise that it never fails.",
+            "oO is offered as it is. We work to keep it running and your data safe, and cannot promise it never fails.",
             "You can leave at any time: Delete account, on the Connect page, erases everything at once.",
         ),
     ),
-    ("Changes", ("If these terms change, you are asked again when you next sign in. What you agreed to, and when, is kept.",)),
+    (
+        "Changes",
+        ("Signing in is how you agree to this text. What you agreed to, in which version and when, is kept for you.",),
+    ),
 )
 PRIVACY: Sections = (
     (
         "What oO keeps",
         (
-            "Your mail address and the sign-in you came with. From each app you connect: the right to read it, and your open items.",
+            "Your mail address and how you sign in. The right to use each app you connect, and your open items.",
             "Which tips you were shown, how long they were on your screen, and what you answered. Your preferences.",
         ),
     ),
     (
         "How it is kept",
         (
-            "Tokens, the words of your items and tips, and your address are encrypted with a key that is yours alone. That key "
-            "is never part of a database backup.",
-            "Logs, measurements and events hold none of your words, only numbers.",
+            "Tokens, the words of your items and tips, and your address are encrypted with a key that is yours alone.",
+            "That key is never part of a database backup. Logs, measurements and events hold none of your words.",
         ),
     ),
     (
         "What it is used for",
         (
-            "To choose your next tip. oO learns from your answers for you. What helps you is used to help others only if you "
-            "switch on Learn across people, which is off until you do.",
-            "Your words go to a language model elsewhere only if you switch on Allow remote AI, which is off until you do.",
+            "To choose your next tip, and to see what helps you.",
+            "What helps you may help others only if you switch on Learn across people. It is off by default.",
+            "Your words go to a language model elsewhere only if you switch on Allow remote AI. It is off by default.",
             "There is no advertising, nothing is sold, and no one else's scripts run on these pages.",
         ),
     ),
     (
         "Cookies",
         (
-            "One cookie keeps you signed in, for up to ninety days. Another tells oO your time zone, so that today means your "
-            "today. A short-lived one protects signing in and connecting.",
+            "One cookie keeps you signed in, for up to ninety days. Another tells oO your time zone.",
+            "A short-lived one protects signing in and connecting while you are on your way.",
         ),
     ),
     (
         "What is yours to do",
         (
-            "Download my data gives you everything oO holds about you in one file. Disconnecting an app asks it to withdraw "
-            "our access, and erases its tokens and items here.",
-            "Delete everything does so at once: each app is asked to withdraw our access, every row is erased, and your key "
-            "is destroyed, so that copies in backups can no longer be read. If an app cannot be reached, the page tells you.",
+            "Download my data gives you everything oO holds about you in one file.",
+            "Disconnecting an app withdraws our access there, and erases its tokens and items here.",
+            "Delete everything does it all at once: access is withdrawn, every row erased, and your key destroyed.",
+            "Copies in backups can then no longer be read. If an app cannot be reached, the page tells you.",
         ),
     ),
 )

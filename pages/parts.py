@@ -1,5 +1,7 @@
 """The few pieces that every page is made of."""
 
+from typing import Any
+
 import reflex as rx
 from reflex.components.component import Component
 from reflex_components_core.core.banner import has_connection_errors
@@ -21,7 +23,7 @@ def offline_line() -> Component:
 
 
 def notice_line() -> Component:
-    """Return the place of notices: an output is a polite status by itself, and its value is set by `state.base.notice`."""
+    """Return the place of notices: an output is a polite status by itself; `state.base.notice` sets its value."""
     return rx.el.output(id=NOTICE, class_name="notice")
 
 
@@ -30,7 +32,7 @@ def mark() -> Component:
     return rx.el.a("oO", href="/", class_name="mark", aria_label="oO, home")
 
 
-def leaving(words: str | rx.Var[str], href: str | rx.Var[str], **attributes: str | bool | rx.Var) -> Component:
+def leaving(words: str | rx.Var[str], href: str | rx.Var[str], **attributes: Any) -> Component:
     """Return a link that loads a whole document, where `rx.el.a` would only change the page within this one."""
     return A.create(words, href=href, **attributes)
 

@@ -24,7 +24,9 @@ def tip() -> Component:
     nothing_yet = rx.cond(TipState.silence != "", silence(), waiting())
     return frame(
         # One live element for good: what changes inside it is read out.
-        rx.el.div(rx.cond(TipState.card.impression_id != "", card(), nothing_yet), aria_live="polite", class_name="stage"),
+        rx.el.div(
+            rx.cond(TipState.card.impression_id != "", card(), nothing_yet), aria_live="polite", class_name="stage"
+        ),
         rx.el.div(
             rx.el.div(rx.cond(TipState.undoable != "", undo(), rx.fragment()), class_name="undo-place"),
             rx.cond(TipState.card.impression_id != "", answers(), rx.fragment()),

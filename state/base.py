@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import reflex as rx
 from reflex.event import Event, EventSpec
-from reflex.middleware import Middleware
+from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState
 from starlette.requests import cookie_parser
 
@@ -52,8 +52,8 @@ class SessionBinding(Middleware):
     """Empties a state that was filled for another session than the one now asking.
 
     The client's token lives in the tab and survives sign-out, and hydration sends whatever the state holds without
-    calling any handler of ours. So this runs before every event: another cookie, or a session that has ended by the time
-    a page hydrates, resets every substate before anything leaves.
+    calling any handler of ours. So this runs before every event: another cookie, or a session that has ended by the
+    time a page hydrates, resets every substate before anything leaves.
     """
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> None:

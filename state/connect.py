@@ -77,10 +77,10 @@ class ConnectState(AppState):
         return self._notice(f"{name} is disconnected.")
 
     @rx.event
-    async def choose(self, name: str, value: str | bool):
+    async def choose(self, name: str, value: object):
         """Save one preference."""
         user = await self._user()
-        self._show(await accounts.choose(current(), user.user_id, **checked(name, value)))
+        self._show(await accounts.choose(current(), user.user_id, **checked(text(name), value)))
         self.saved = "Saved"
 
     @rx.event

@@ -1,4 +1,4 @@
-"""What a person sees when a handler fails: a page to sign in, one calm sentence, or an id to ask about. Never content."""
+"""What a person sees when a handler fails: the door, one calm sentence, or an id to ask about. Never content."""
 
 import reflex as rx
 from reflex.event import EventSpec

@@ -49,5 +49,7 @@ def explained(code: str | None) -> str:
 def farewell(remove: str) -> str:
     """Say that everything is gone, and which sources a person has to remove oO from themselves."""
     asked = remove.lower().split(",")
-    titles = [each.title for each in connections.sources_by_name().values() if {each.name, each.title.lower()} & {*asked}]
+    titles = [
+        each.title for each in connections.sources_by_name().values() if {each.name, each.title.lower()} & {*asked}
+    ]
     return f"{DELETED} Please remove oO in {' and '.join(titles)} yourself." if titles else DELETED

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlmodel import col
 
 from oo_app.accounts.models import Session, User
@@ -43,6 +43,13 @@ async def caller(rt: Runtime, token: str | None) -> Caller:
     return found
 
 
+_CALLER = (
+    select(col(Session.user_id), col(Session.created_at), col(Session.seen_at), col(User.role))
+    .join(User, col(User.id) == col(Session.user_id))
+    .where(col(Session.id) == bindparam("id"))
+)
+
+
 async def find_caller(rt: Runtime, token: str | None) -> Caller | None:
     """Return who holds the cookie's value, if anybody."""
     if not token:
@@ -50,12 +57,7 @@ async def find_caller(rt: Runtime, token: str | None) -> Caller | None:
     now = rt.clock.now()
     session_id = hash_token(token)
     async with rt.db.read() as session:
-        query = (
-            select(col(Session.user_id), col(Session.created_at), col(Session.seen_at), col(User.role))
-            .join(User, col(User.id) == col(Session.user_id))
-            .where(col(Session.id) == session_id)
-        )
-        row = (await session.execute(query)).one_or_none()
+        row = (await session.execute(_CALLER, {"id": session_id})).one_or_none()
     if row is None or now - row.seen_at >= SLIDING or now - row.created_at >= ABSOLUTE:
         return None
     if now - row.seen_at >= TOUCHED_EVERY:

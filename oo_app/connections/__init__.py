@@ -14,6 +14,7 @@ from oo_app.connections.service import (
     readings,
     revoke,
     seal_place,
+    wished,
 )
 from oo_app.connections.store import Held, connection_id_of, held, sources_by_name
 
@@ -36,5 +37,6 @@ __all__ = [
     "seal_place",
     "sources_by_name",
     "start",
+    "wished",
     "with_access",
 ]

@@ -9,7 +9,7 @@ from oo_app.kit.db import UtcDateTime
 
 
 class Connection(SQLModel, table=True):
-    """One grant. `needs_attention` is set when the source refuses it. The cursor may hold names, so it is sealed too."""
+    """One grant. `needs_attention`: the source refuses it. The cursor may hold names, so it is sealed too."""
 
     __table_args__ = (UniqueConstraint("user_id", "source"),)
 

@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from oo_app.accounts import begin_flow, take_flow
 from oo_app.connections.models import Connection
-from oo_app.connections.store import Held, held, keep_grant, keep_refreshed, sources_by_name
+from oo_app.connections.store import Held, held, keep_grant, keep_refreshed, sources_by_name, this_grant
 from oo_app.events import SourceFailed
 from oo_app.kit import log
 from oo_app.kit.errors import Invalid, NotFound, ReconnectNeeded, SourceDown
@@ -132,9 +132,8 @@ async def _refresh(rt: Runtime, connection: Held, refresh_token: str) -> Held:
 
 async def _mark_refused(rt: Runtime, connection: Held) -> None:
     async with rt.db.begin() as tx:
-        this_grant = (col(Connection.id) == connection.id, col(Connection.connected_at) == connection.connected_at)
-        query = update(Connection).where(*this_grant).values(needs_attention=True).returning(col(Connection.id))
-        if (await tx.session.execute(query)).scalar_one_or_none() is None:
+        query = update(Connection).where(*this_grant(connection)).values(needs_attention=True)
+        if (await tx.session.execute(query.returning(col(Connection.id)))).scalar_one_or_none() is None:
             return
         tx.emit(SourceFailed(connection.user_id, connection.id, connection.source))
     _log.warning("connection.refused", connection_id=connection.id, source=connection.source)
@@ -160,7 +159,7 @@ def _grant(answer: Answer) -> Grant | None:
     data: Any = answer.json()
     token = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
     error = token.get("error")
-    if HTTPStatus.BAD_REQUEST <= answer.status and isinstance(error, str) and error not in OUR_FAULT:
+    if answer.status >= HTTPStatus.BAD_REQUEST and isinstance(error, str) and error not in OUR_FAULT:
         return None
     access, refresh, expires = token.get("access_token"), token.get("refresh_token"), token.get("expires_in")
     if answer.status != HTTPStatus.OK or not isinstance(access, str) or not access:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
 from oo_app.connections.oauth import with_access
-from oo_app.connections.store import Held, connection_id_of, sources_by_name
+from oo_app.connections.store import Held, connection_id_of, sources_by_name, this_grant
 from oo_app.events import SourceDisconnected
 from oo_app.kit import log
 from oo_app.kit.crypto import Place
@@ -65,17 +65,19 @@ async def overview(rt: Runtime, user_id: str) -> tuple[ConnectionView, ...]:
     return tuple(view(source.name, source.title) for source in SOURCES)
 
 
+_READINGS = select(
+    col(Connection.id),
+    col(Connection.last_read_at),
+    col(Connection.needs_attention),
+    col(Connection.failures),
+    col(Connection.next_read_at),
+).where(col(Connection.user_id) == bindparam("user_id"))
+
+
 async def readings(rt: Runtime, user_id: str) -> Sequence[Reading]:
     """Return the person's connections and how fresh they are."""
-    columns = (
-        col(Connection.id),
-        col(Connection.last_read_at),
-        col(Connection.needs_attention),
-        col(Connection.failures),
-        col(Connection.next_read_at),
-    )
     async with rt.db.read() as session:
-        rows = (await session.execute(select(*columns).where(col(Connection.user_id) == user_id))).all()
+        rows = (await session.execute(_READINGS, {"user_id": user_id})).all()
     return [
         Reading(connection_id, last_read_at, needs_attention, failures > 0 and next_read_at > rt.clock.now())
         for connection_id, last_read_at, needs_attention, failures, next_read_at in rows
@@ -95,12 +97,13 @@ async def due(rt: Runtime, limit: int) -> Sequence[str]:
 
 
 async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, owner_hash: str | None) -> None:
-    """Note a reading that worked; the next comes after the interval. NotFound when the grant read with is no longer ours.
+    """Note a reading that worked; the next comes after the interval.
 
-    Called first in the transaction that stores the reading, so that nothing is stored for a grant that is gone.
+    Called first in the transaction that stores the reading: NotFound when the grant it was made with is gone or
+    replaced, so that nothing is stored for it.
     """
-    this_grant = (col(Connection.id) == connection.id, col(Connection.connected_at) == connection.connected_at)
-    failures = (await tx.session.execute(select(col(Connection.failures)).where(*this_grant))).scalar_one_or_none()
+    query = select(col(Connection.failures)).where(*this_grant(connection))
+    failures = (await tx.session.execute(query)).scalar_one_or_none()
     if failures is None:
         msg = "That source was disconnected, or connected anew"
         raise NotFound(msg)
@@ -112,7 +115,7 @@ async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, own
         "next_read_at": tx.now + interval,
         "failures": 0,
     }
-    await tx.session.execute(update(Connection).where(*this_grant).values(**values))
+    await tx.session.execute(update(Connection).where(*this_grant(connection)).values(**values))
     if failures:
         _log.info("connection.reachable", connection_id=connection.id, failures=failures)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
@@ -81,7 +81,7 @@ async def keep_grant(rt: Runtime, user_id: str, source_name: str, grant: Grant) 
     async with rt.db.begin() as tx:
         existing = (await tx.session.execute(_id_of(user_id, source_name))).scalar_one_or_none()
         connection_id = existing or new_id(tx.now)
-        values = _sealed(vault, connection_id, grant, tx.now) | {
+        values: dict[str, Any] = _sealed(vault, connection_id, grant, tx.now) | {
             "needs_attention": False,
             "connected_at": tx.now,
             "cursor": None,
@@ -106,11 +106,15 @@ async def keep_refreshed(rt: Runtime, connection: Held, grant: Grant) -> None:
         values = _sealed(vault, connection.id, grant, tx.now)
         if grant.refresh_token is None:
             del values["refresh_token"]
-        this_grant = (col(Connection.id) == connection.id, col(Connection.connected_at) == connection.connected_at)
-        await tx.session.execute(update(Connection).where(*this_grant).values(**values))
+        await tx.session.execute(update(Connection).where(*this_grant(connection)).values(**values))
 
 
-def _id_of(user_id: str, source_name: str) -> Select[tuple[str]]:
+def this_grant(connection: Held) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that the row still holds the grant that was opened, and not a later one."""
+    return (col(Connection.id) == connection.id, col(Connection.connected_at) == connection.connected_at)
+
+
+def _id_of(user_id: str, source_name: str) -> Select[str]:
     return select(col(Connection.id)).where(col(Connection.user_id) == user_id, col(Connection.source) == source_name)
 
 

@@ -18,7 +18,11 @@ def moment(now: datetime, zone: ZoneInfo, items: Sequence[OpenItem]) -> Moment:
 
 
 def snapshot(at: Moment, items: Sequence[OpenItem]) -> tuple[Array, Array]:
-    """Return the context (k,) and the candidates (n, m), columns in the order of the registry."""
+    """Return the context (k,) and the candidates (n, m), columns in the order of the registry; both read-only."""
     context = np.array([feature(at) for feature in CONTEXT_FEATURES], dtype=np.float64)
     rows = [[feature(item, at) for feature in CANDIDATE_FEATURES] for item in items]
-    return context, np.array(rows, dtype=np.float64).reshape(len(items), len(CANDIDATE_FEATURES))
+    candidates = np.array(rows, dtype=np.float64).reshape(len(items), len(CANDIDATE_FEATURES))
+    # What is logged is what was ranked: a policy, also one that is late and still running, cannot change it.
+    for array in (context, candidates):
+        array.setflags(write=False)
+    return context, candidates

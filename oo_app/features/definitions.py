@@ -52,12 +52,12 @@ def task_age_days(item: OpenItem, moment: Moment) -> float:
     return _cut((moment.now - item.created_at) / timedelta(days=1), 0.0, 365.0)
 
 
-def priority(item: OpenItem, moment: Moment) -> float:
+def priority(item: OpenItem, _moment: Moment) -> float:
     """1 (normal) to 4 (urgent), as its source says."""
     return float(item.priority)
 
 
-def is_recurring(item: OpenItem, moment: Moment) -> float:
+def is_recurring(item: OpenItem, _moment: Moment) -> float:
     """1 when it comes again."""
     return float(item.is_recurring)
 

@@ -41,6 +41,9 @@ class Outbox(SQLModel, table=True):
     is_parked: bool = False
 
 
+_INSERT = insert(SQLModel.metadata.tables["outbox"])
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """A fact as a handler gets it. Handlers may be called more than once with the same id."""
@@ -124,7 +127,7 @@ class Bus:
                 }
             )
             self.ring.append(Delivered(rows[-1]["id"], fact.subject, payload))
-        await tx.session.execute(insert(Outbox), rows)
+        await tx.session.execute(_INSERT, rows)
 
     async def _deliver_batch(self) -> int:
         async with self._db.read() as session:

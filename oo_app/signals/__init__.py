@@ -10,8 +10,8 @@ from oo_app.signals.closing import (
     spawn_due_closes,
     waiting,
 )
-from oo_app.signals.open_items import OpenItem, Words, is_open, open_items, words
-from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, sync, sync_due
+from oo_app.signals.open_items import OpenItem, Words, find_open, open_items, words
+from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, stale, sync, sync_due
 
 __all__ = [
     "OpenItem",
@@ -19,9 +19,9 @@ __all__ = [
     "cancel_close",
     "deliver_close",
     "deliver_closes",
+    "find_open",
     "first_reading",
     "hasten_closes",
-    "is_open",
     "leave",
     "moment",
     "open_items",
@@ -29,6 +29,7 @@ __all__ = [
     "schedule_close",
     "spawn_due_closes",
     "spawn_sync",
+    "stale",
     "sync",
     "sync_due",
     "waiting",

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
-from oo_app.connections import Held, connection_id_of, disconnect, sources_by_name, with_access
+from oo_app.connections import Held, connection_id_of, disconnect, sources_by_name, wished, with_access
 from oo_app.kit import log
 from oo_app.kit.db import Tx
 from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
@@ -15,7 +15,7 @@ from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Closing, Item
 from oo_app.signals.sync import spawn_sync
-from oo_app.sources import Door
+from oo_app.sources import CompletionRefused, Door
 
 BATCH = 50
 LEAVE_TIMEOUT_S = 5.0
@@ -71,15 +71,20 @@ async def deliver_close(rt: Runtime, closing_id: str) -> None:
         return
 
     async def call(door: Door, connection: Held) -> None:
-        await sources_by_name()[connection.source].complete(door, closing.external_id, closing.id)
+        try:
+            await sources_by_name()[connection.source].complete(door, closing.external_id, closing.id)
+        except CompletionRefused as refused:
+            _log.warning("close.refused", closing_id=closing.id, cause=str(refused))
+            await _mark_done(rt, closing, is_completable=False)
+            return
         # Stored while the connection is held, so that a reading that began before cannot reopen the item.
-        await _mark_done(rt, closing)
+        await _mark_done(rt, closing, is_open=False)
 
     try:
         await with_access(rt, closing.connection_id, call)
     except SourceDown as error:
         pause = min(FIRST_PAUSE * 2 ** min(closing.attempts, 10), LONGEST_PAUSE)
-        await _again(rt, closing, max(pause, timedelta(seconds=error.retry_after or 0)))
+        await _again(rt, closing, max(pause, wished(error.retry_after)))
     except ReconnectNeeded:
         await _again(rt, closing, RECONNECT_PAUSE)
     except NotFound:
@@ -147,10 +152,10 @@ async def _claim(rt: Runtime, closing_id: str) -> Closing | None:
     return row
 
 
-async def _mark_done(rt: Runtime, closing: Closing) -> None:
+async def _mark_done(rt: Runtime, closing: Closing, **item: bool) -> None:
     async with rt.db.begin() as tx:
         await tx.session.execute(update(Closing).where(col(Closing.id) == closing.id).values(done_at=tx.now))
-        await tx.session.execute(update(Item).where(col(Item.id) == closing.item_id).values(is_open=False))
+        await tx.session.execute(update(Item).where(col(Item.id) == closing.item_id).values(**item))
 
 
 async def _again(rt: Runtime, closing: Closing, pause: timedelta) -> None:

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, bindparam, exists, select
 from sqlmodel import col
 
 from oo_app.kit.crypto import Place
-from oo_app.kit.errors import NotFound
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Closing, Item
 
 
 @dataclass(frozen=True, slots=True)
 class OpenItem:
-    """What features are made of. `due_floating` is a local time in the person's zone."""
+    """What features are made of; its words stay sealed. `due_floating` is a local time in the person's zone."""
 
     id: str
+    source: str
+    url: str | None
     due_on: date | None
     due_at: datetime | None
     due_floating: str | None
@@ -26,65 +29,74 @@ class OpenItem:
     is_recurring: bool
     minutes: int | None
     created_at: datetime
+    sealed_content: bytes
+    sealed_detail: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """What is shown of an item."""
 
-    source: str
     content: str
     detail: str
-    url: str | None
-    due_on: date | None
-    due_at: datetime | None
-    due_floating: str | None
 
 
-async def open_items(rt: Runtime, user_id: str) -> Sequence[OpenItem]:
-    """Return what could be suggested: open, completable, and not on its way to being completed."""
+_COLUMNS = (
+    col(Item.id),
+    col(Item.source),
+    col(Item.url),
+    col(Item.due_on),
+    col(Item.due_at),
+    col(Item.due_floating),
+    col(Item.deadline_on),
+    col(Item.priority),
+    col(Item.is_recurring),
+    col(Item.minutes),
+    col(Item.created_at),
+    col(Item.content),
+    col(Item.detail),
+)
+
+
+async def open_items(rt: Runtime, user_id: str, *, sleeping: Select[tuple[str]]) -> Sequence[OpenItem]:
+    """Return what could be suggested: open, completable, not on its way to being completed, and not asleep.
+
+    `sleeping` selects the ids of items that are out, by the parameters `user_id` and `now`, so that one query answers.
+    """
+    async with rt.db.read() as session:
+        rows = (await session.execute(_open_items(sleeping), {"user_id": user_id, "now": rt.clock.now()})).all()
+    return [OpenItem(*row) for row in rows]
+
+
+@cache
+def _open_items(sleeping: Select[tuple[str]]) -> Select[Any]:
+    """Build the query once a selection of sleepers; that takes as long as running it."""
     closing = exists().where(col(Closing.item_id) == col(Item.id), col(Closing.done_at).is_(None))
-    async with rt.db.read() as session:
-        query = (
-            select(
-                col(Item.id),
-                col(Item.due_on),
-                col(Item.due_at),
-                col(Item.due_floating),
-                col(Item.deadline_on),
-                col(Item.priority),
-                col(Item.is_recurring),
-                col(Item.minutes),
-                col(Item.created_at),
-            )
-            .where(
-                col(Item.user_id) == user_id, col(Item.is_open).is_(True), col(Item.is_completable).is_(True), ~closing
-            )
-            .order_by(col(Item.id))
+    return (
+        select(*_COLUMNS)
+        .where(
+            col(Item.user_id) == bindparam("user_id"),
+            col(Item.is_open).is_(True),
+            col(Item.is_completable).is_(True),
+            ~closing,
+            col(Item.id).not_in(sleeping),
         )
-        return [OpenItem(*row) for row in (await session.execute(query)).all()]
-
-
-async def words(rt: Runtime, user_id: str, item_id: str) -> Words:
-    """Open the seals of one item; NotFound when it is gone."""
-    async with rt.db.read() as session:
-        row = await session.get(Item, item_id)
-    if row is None or row.user_id != user_id:
-        raise NotFound
-    vault = await rt.vault.for_user(user_id)
-    return Words(
-        source=row.source,
-        content=vault.open(row.content, Place("item", item_id, "content")),
-        detail=vault.open(row.detail, Place("item", item_id, "detail")),
-        url=row.url,
-        due_on=row.due_on,
-        due_at=row.due_at,
-        due_floating=row.due_floating,
+        .order_by(col(Item.id))
     )
 
 
-async def is_open(rt: Runtime, item_id: str) -> bool:
-    """Tell whether an item is still there to be done."""
+async def find_open(rt: Runtime, user_id: str, item_id: str) -> OpenItem | None:
+    """Return one item while it is there to be done, also one that sleeps."""
+    query = select(*_COLUMNS).where(col(Item.id) == item_id, col(Item.user_id) == user_id, col(Item.is_open).is_(True))
     async with rt.db.read() as session:
-        query = select(col(Item.is_open)).where(col(Item.id) == item_id)
-        return bool((await session.execute(query)).scalar_one_or_none())
+        row = (await session.execute(query)).one_or_none()
+    return OpenItem(*row) if row else None
+
+
+async def words(rt: Runtime, user_id: str, item: OpenItem) -> Words:
+    """Open the seals of one item."""
+    vault = await rt.vault.for_user(user_id)
+    return Words(
+        content=vault.open(item.sealed_content, Place("item", item.id, "content")),
+        detail=vault.open(item.sealed_detail, Place("item", item.id, "detail")),
+    )

@@ -1,14 +1,16 @@
 """Reading a source: pull → items, idempotent; and a person's items as candidates need them."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlmodel import col
 
 from oo_app.accounts import suggest_time_zone
-from oo_app.connections import Held, due, mark_failed, mark_read, readings, seal_place, sources_by_name, with_access
+from oo_app.connections import Held, Reading, due, mark_failed, mark_read, seal_place, sources_by_name, with_access
 from oo_app.events import TaskCompleted, TasksSynced
 from oo_app.kit import log
 from oo_app.kit.crypto import PersonVault, Place
@@ -21,6 +23,7 @@ from oo_app.sources import Door, Item, Pull
 
 FRESH_FOR = timedelta(seconds=30)
 BATCH = 50
+MOST_NAMED = 500  # rows looked up by name; more are cheaper read all at once
 
 _log = log.get(__name__)
 
@@ -62,17 +65,58 @@ async def first_reading(rt: Runtime, connection_id: str, *, wait_s: float) -> No
     await rt.jobs.wait([f"sync:{connection_id}"], wait_s)
 
 
-async def refresh(rt: Runtime, user_id: str, *, wait_s: float) -> None:
-    """Read the person's connections that were not read for 30 s, waiting at most that long for it."""
-    names: list[str] = []
-    for reading in await readings(rt, user_id):
-        is_fresh = reading.last_read_at is not None and rt.clock.now() - reading.last_read_at < FRESH_FOR
-        if is_fresh or reading.needs_attention or reading.is_backing_off:
-            continue
+def stale(rt: Runtime, known: Sequence[Reading]) -> Sequence[Reading]:
+    """Return the connections worth reading again now: not read for 30 s, and not resting after a failure."""
+    return [
+        reading
+        for reading in known
+        if not (reading.last_read_at is not None and rt.clock.now() - reading.last_read_at < FRESH_FOR)
+        and not reading.needs_attention
+        and not reading.is_backing_off
+    ]
+
+
+async def refresh(rt: Runtime, known: Sequence[Reading], *, wait_s: float) -> None:
+    """Read the given connections in the background, waiting at most that long for it."""
+    for reading in known:
         spawn_sync(rt, reading.connection_id)
-        names.append(f"sync:{reading.connection_id}")
-    if names and wait_s > 0:
-        await rt.jobs.wait(names, wait_s)
+    if known and wait_s > 0:
+        await rt.jobs.wait([f"sync:{reading.connection_id}" for reading in known], wait_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A row as it stands before a reading is stored."""
+
+    id: str
+    is_open: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a reading meets. Nothing else changes the rows meanwhile, since the connection is held."""
+
+    connection: Held
+    vault: PersonVault
+    known: Mapping[str, _Known]
+    pull: Pull
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a reading changes."""
+
+    fresh: Sequence[dict[str, Any]]
+    changed: Sequence[dict[str, Any]]
+    gone: Sequence[str]
+    completed: Sequence[TaskCompleted]
+
+    @property
+    def count(self) -> int:
+        """How many items there was news of."""
+        return len(self.fresh) + len(self.changed) + len(self.gone)
 
 
 async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
@@ -80,62 +124,63 @@ async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
     owner_hash = (
         rt.vault.lookup(f"{connection.source}:{pull.owner.external_id}") if pull.owner else connection.owner_hash
     )
-    is_other_owner = connection.owner_hash is not None and owner_hash != connection.owner_hash
+    # Connected anew with another account: nothing of the old one stays.
+    is_other_owner = pull.is_full and connection.owner_hash is not None and owner_hash != connection.owner_hash
+    known: Mapping[str, _Known] = {} if is_other_owner else await _known(rt, connection.id, pull)
+    # Sealing 10 000 items takes about a third of a second, so neither the loop nor the database waits for it.
+    changes = await asyncio.to_thread(_compared, _Reading(connection, vault, known, pull, rt.clock.now()))
+    cursor = vault.seal(pull.cursor, seal_place(connection.id))
     async with rt.db.begin() as tx:
-        known = await _known(tx, connection.id)
-        changed = await _apply(tx, connection, vault, known, pull.items)
-        if pull.is_full or is_other_owner:
-            told = {item.external_id for item in pull.items}
-            gone = [row["id"] for key, row in known.items() if row["is_open"] and key not in told]
-            await _mark_gone(tx, gone)
-            changed += len(gone)
+        await mark_read(tx, rt, connection, cursor=cursor, owner_hash=owner_hash)
+        if is_other_owner:
+            await tx.session.execute(delete(Row).where(col(Row.connection_id) == connection.id))
+        await _write(tx, changes)
         if pull.owner and pull.owner.time_zone:
             await suggest_time_zone(tx, connection.user_id, pull.owner.time_zone)
-        cursor = vault.seal(pull.cursor, seal_place(connection.id))
-        await mark_read(tx, rt, connection, cursor=cursor, owner_hash=owner_hash)
-        if changed:
-            tx.emit(TasksSynced(connection.user_id, connection.id, changed, pull.is_full))
+        if changes.count:
+            tx.emit(TasksSynced(connection.user_id, connection.id, changes.count, pull.is_full))
 
 
-async def _known(tx: Tx, connection_id: str) -> dict[str, dict[str, Any]]:
-    query = select(col(Row.external_id), col(Row.id), col(Row.is_open)).where(col(Row.connection_id) == connection_id)
-    return {row.external_id: {"id": row.id, "is_open": row.is_open} for row in (await tx.session.execute(query)).all()}
+async def _known(rt: Runtime, connection_id: str, pull: Pull) -> Mapping[str, _Known]:
+    """Return the rows that a reading may touch: all of them, or only those it tells of."""
+    query = select(col(Row.external_id), col(Row.id), col(Row.is_open), col(Row.created_at)).where(
+        col(Row.connection_id) == connection_id
+    )
+    if not pull.is_full and len(pull.items) <= MOST_NAMED:
+        query = query.where(col(Row.external_id).in_([item.external_id for item in pull.items]))
+    async with rt.db.read() as session:
+        rows = (await session.execute(query)).all()
+    return {row.external_id: _Known(row.id, row.is_open, row.created_at) for row in rows}
 
 
-async def _apply(
-    tx: Tx, connection: Held, vault: PersonVault, known: dict[str, dict[str, Any]], items: Sequence[Item]
-) -> int:
+def _compared(reading: _Reading) -> _Changes:
+    """Tell new rows, changed ones and those that are gone, sealing the words."""
     fresh: list[dict[str, Any]] = []
-    changes: list[dict[str, Any]] = []
-    for item in items:
-        before = known.get(item.external_id)
-        if before is None and not item.is_open:
-            continue
-        row_id = before["id"] if before else new_id(tx.now)
-        values = _values(tx, connection, vault, row_id, item)
-        if before is None:
-            fresh.append(values)
-            continue
-        changes.append(values)
-        if before["is_open"] and item.completed_at:
-            tx.emit(TaskCompleted(connection.user_id, row_id, item.completed_at.isoformat()))
-    if fresh:
-        await tx.session.execute(insert(Row), fresh)
-    if changes:
-        await tx.session.execute(update(Row), changes)
-    return len(fresh) + len(changes)
+    changed: list[dict[str, Any]] = []
+    completed: list[TaskCompleted] = []
+    for item in reading.pull.items:
+        before = reading.known.get(item.external_id)
+        if before is not None:
+            changed.append(_values(reading, item, before.id, before.created_at))
+            if before.is_open and item.completed_at:
+                completed.append(TaskCompleted(reading.connection.user_id, before.id, item.completed_at.isoformat()))
+        elif item.is_open:
+            fresh.append(_values(reading, item, new_id(reading.at), reading.at))
+    told = {item.external_id for item in reading.pull.items}
+    gone = [row.id for name, row in reading.known.items() if row.is_open and name not in told]
+    return _Changes(fresh, changed, gone if reading.pull.is_full else [], completed)
 
 
-def _values(tx: Tx, connection: Held, vault: PersonVault, row_id: str, item: Item) -> dict[str, Any]:
+def _values(reading: _Reading, item: Item, row_id: str, created_at: datetime) -> dict[str, Any]:
     return {
         "id": row_id,
-        "user_id": connection.user_id,
-        "connection_id": connection.id,
-        "source": connection.source,
+        "user_id": reading.connection.user_id,
+        "connection_id": reading.connection.id,
+        "source": reading.connection.source,
         "external_id": item.external_id,
         "is_open": item.is_open,
-        "content": vault.seal(item.content, Place("item", row_id, "content")),
-        "detail": vault.seal(item.detail, Place("item", row_id, "detail")),
+        "content": reading.vault.seal(item.content, Place("item", row_id, "content")),
+        "detail": reading.vault.seal(item.detail, Place("item", row_id, "detail")),
         "url": item.url,
         "due_on": item.due.on,
         "due_at": item.due.at,
@@ -145,14 +190,20 @@ def _values(tx: Tx, connection: Held, vault: PersonVault, row_id: str, item: Ite
         "is_recurring": item.is_recurring,
         "is_completable": item.is_completable,
         "minutes": item.minutes,
-        "created_at": item.created_at or tx.now,
+        "created_at": item.created_at or created_at,
         "completed_at": item.completed_at,
     }
 
 
-async def _mark_gone(tx: Tx, item_ids: Sequence[str]) -> None:
-    if item_ids:
-        await tx.session.execute(update(Row), [{"id": item_id, "is_open": False} for item_id in item_ids])
+async def _write(tx: Tx, changes: _Changes) -> None:
+    if changes.fresh:
+        await tx.session.execute(insert(Row), changes.fresh)
+    if changes.changed:
+        await tx.session.execute(update(Row), changes.changed)
+    if changes.gone:
+        await tx.session.execute(update(Row), [{"id": item_id, "is_open": False} for item_id in changes.gone])
+    for fact in changes.completed:
+        tx.emit(fact)
 
 
 def moment(text: str) -> datetime:

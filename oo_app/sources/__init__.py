@@ -1,8 +1,31 @@
 """The apps one can connect."""
 
 from oo_app.sources import todoist
-from oo_app.sources.source import Door, Due, Grant, Item, OAuth, Owner, Pull, Source, TokenRefused
+from oo_app.sources.source import (
+    CompletionRefused,
+    Door,
+    Due,
+    Grant,
+    Item,
+    OAuth,
+    Owner,
+    Pull,
+    Source,
+    TokenRefused,
+)
 
 SOURCES: tuple[Source, ...] = (todoist.SOURCE,)
 
-__all__ = ["SOURCES", "Door", "Due", "Grant", "Item", "OAuth", "Owner", "Pull", "Source", "TokenRefused"]
+__all__ = [
+    "SOURCES",
+    "CompletionRefused",
+    "Door",
+    "Due",
+    "Grant",
+    "Item",
+    "OAuth",
+    "Owner",
+    "Pull",
+    "Source",
+    "TokenRefused",
+]

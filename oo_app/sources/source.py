@@ -1,4 +1,4 @@
-"""The contract of a source: an app one can connect. A source speaks its protocol; it knows no database and no screen."""
+"""The contract of a source, an app one can connect. It speaks its protocol, and knows no database and no screen."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -40,7 +40,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One task as its source tells it. `is_open` is False once completed or deleted; `priority` is 1 (normal) to 4 (urgent)."""
+    """One task as its source tells it. `is_open` ends with completion or deletion; `priority` 4 is urgent, 1 normal."""
 
     external_id: str
     is_open: bool
@@ -88,6 +88,10 @@ class TokenRefused(Exception):
     """The source does not take the access token (any more); refreshing may help."""
 
 
+class CompletionRefused(Exception):
+    """The source will never complete this item for us: asking again is no use."""
+
+
 class Source(Protocol):
     """What `oo_app/sources/<name>.py` offers as SOURCE. Every call may raise SourceDown or TokenRefused."""
 
@@ -103,7 +107,10 @@ class Source(Protocol):
         ...
 
     async def complete(self, door: Door, external_id: str, command_id: str) -> None:
-        """Complete an item there, at most once a command id; an item that is gone counts as completed."""
+        """Complete an item there, at most once a command id; an item that is gone counts as completed.
+
+        Raises CompletionRefused where the source will not have it.
+        """
         ...
 
     async def revoke(self, door: Door) -> None:

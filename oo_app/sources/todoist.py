@@ -1,4 +1,4 @@
-"""Todoist, unified API v1: tasks by incremental sync, completion by idempotent command (developer.todoist.com/api/v1)."""
+"""Todoist, unified API v1 (developer.todoist.com/api/v1): tasks by incremental sync, completion by one-time command."""
 
 import json
 from collections.abc import Mapping
@@ -9,13 +9,17 @@ from typing import Any, cast
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import SourceDown
 from oo_app.kit.http import Answer
-from oo_app.sources.source import Door, Due, Item, OAuth, Owner, Pull, TokenRefused
+from oo_app.sources.source import CompletionRefused, Door, Due, Item, OAuth, Owner, Pull, TokenRefused
 
 SCOPE = "data:read_write"
+FULL = "*"
 RESOURCES = json.dumps(["items", "projects", "user"])
 TASK_URL = "https://app.todoist.com/app/task/{id}"
 NOT_FOUND_CODES = frozenset({478, 22})
+SUCCESS = range(200, 300)
+FINAL = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN})
 DETAIL_LENGTH = 500
+MINUTES_OF_A_DAY = 1440
 
 
 class Todoist:
@@ -39,17 +43,18 @@ class Todoist:
     async def pull(self, door: Door, cursor: str | None) -> Pull:
         """Read items, projects and the user; an unknown cursor falls back to a full reading.
 
-        Incremental answers hold changed projects only, so the cursor carries the names of the others.
+        Incremental answers hold changed projects only, so the cursor carries the names of the others. Of a project
+        that is archived or deleted they tell nothing but that, so what became of its items takes a full reading too.
         """
         token, projects = _read_cursor(cursor)
-        first = await self._sync(door, token) or await self._sync(door, "*")
-        if first is None:
-            raise SourceDown
+        first = await self._sync(door, token)
+        if not first or _has_lost_project(first):
+            first = await self._sync(door, FULL)
         is_full = bool(first.get("full_sync"))
         projects = _projects({} if is_full else projects, first)
         items = _items(first, projects)
         token = str(first["sync_token"])
-        if is_full and (second := await self._sync(door, token)) is not None and not second.get("full_sync"):
+        if is_full and (second := await self._sync(door, token)) and not second.get("full_sync"):
             projects = _projects(projects, second)
             items |= _items(second, projects)
             token = str(second["sync_token"])
@@ -70,7 +75,9 @@ class Todoist:
         error = _mapping(status)
         if error.get("error_code") in NOT_FOUND_CODES or error.get("http_code") == HTTPStatus.NOT_FOUND:
             return
-        raise SourceDown(None, code=str(error.get("error_code")))
+        if error.get("http_code") in FINAL:
+            raise CompletionRefused(str(error.get("error_tag")))
+        raise SourceDown(None, cause=str(error.get("error_tag")))
 
     async def revoke(self, door: Door) -> None:
         """Revoke the access token, and with it the grant."""
@@ -80,13 +87,14 @@ class Todoist:
         params = {"client_id": auth.client_id, "client_secret": auth.client_secret, "access_token": door.access_token}
         url = f"{door.settings.todoist_api_url}/access_tokens"
         answer = await door.http.send("DELETE", url, params=params)
-        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        if answer.status not in SUCCESS:
             raise SourceDown(None, status=answer.status)
 
-    async def _sync(self, door: Door, token: str) -> Mapping[str, Any] | None:
+    async def _sync(self, door: Door, token: str) -> Mapping[str, Any]:
+        """Ask once; the answer is empty where the cursor is not known."""
         answer = await _post(door, "/sync", {"sync_token": token, "resource_types": RESOURCES}, is_repeatable=True)
-        if answer.status == HTTPStatus.BAD_REQUEST and token != "*":  # noqa: S105 -- a cursor, not a secret
-            return None
+        if answer.status == HTTPStatus.BAD_REQUEST and token != FULL:
+            return {}
         data = _object(answer)
         if not isinstance(data.get("sync_token"), str) or not isinstance(data.get("items", []), list):
             raise SourceDown(None, cause="no sync_token")
@@ -102,9 +110,16 @@ async def _post(door: Door, path: str, form: Mapping[str, str], *, is_repeatable
     answer = await door.http.send("POST", url, headers=headers, form=form, is_repeatable=is_repeatable)
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise TokenRefused
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise SourceDown(None, retry_after=answer.retry_after or _wish(answer), status=answer.status)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise SourceDown(None, retry_after=answer.retry_after, status=answer.status)
     return answer
+
+
+def _wish(answer: Answer) -> float:
+    """Return the pause that only the body of a refusal tells."""
+    return float(_int(_mapping(_mapping(answer.json()).get("error_extra")).get("retry_after"), 0))
 
 
 def _object(answer: Answer) -> Mapping[str, Any]:
@@ -115,19 +130,18 @@ def _object(answer: Answer) -> Mapping[str, Any]:
 
 
 def _items(data: Mapping[str, Any], projects: Mapping[str, str]) -> dict[str, Item]:
-    rows = [_mapping(row) for row in cast("list[Any]", data.get("items") or [])]
+    rows = map(_mapping, _list(data.get("items")))
     return {item.external_id: item for row in rows if (item := _item(row, projects)) is not None}
 
 
 def _item(row: Mapping[str, Any], projects: Mapping[str, str]) -> Item | None:
     """Read a task, forgiving about everything but its id: fields may be missing in incremental answers."""
-    task_id = row.get("id")
-    if not isinstance(task_id, str) or not task_id:
+    task_id = _text(row.get("id"))
+    if not task_id:
         return None
     is_open = not (row.get("checked") or row.get("is_deleted"))
-    content = str(row.get("content") or "")
+    content = _text(row.get("content"))
     due = _mapping(row.get("due"))
-    duration = _mapping(row.get("duration"))
     return Item(
         external_id=task_id,
         is_open=is_open,
@@ -139,16 +153,21 @@ def _item(row: Mapping[str, Any], projects: Mapping[str, str]) -> Item | None:
         priority=min(max(_int(row.get("priority"), 1), 1), 4),
         is_recurring=bool(due.get("is_recurring")),
         is_completable=not content.startswith("* "),
-        minutes=_int(duration.get("amount"), 0) or None if duration.get("unit") == "minute" else None,
+        minutes=_minutes(_mapping(row.get("duration"))),
         created_at=_moment(row.get("added_at")),
-        completed_at=_moment(row.get("completed_at")) if row.get("checked") else None,
+        completed_at=_moment(row.get("completed_at")) or _moment(row.get("updated_at")) if row.get("checked") else None,
     )
 
 
 def _detail(row: Mapping[str, Any], projects: Mapping[str, str]) -> str:
-    description = str(row.get("description") or "").strip()[:DETAIL_LENGTH]
+    description = _text(row.get("description")).strip()[:DETAIL_LENGTH]
     project = projects.get(str(row.get("project_id")), "")
     return description or project
+
+
+def _minutes(duration: Mapping[str, Any]) -> int | None:
+    amount = min(_int(duration.get("amount"), 0), MINUTES_OF_A_DAY)
+    return amount if amount > 0 and duration.get("unit") == "minute" else None
 
 
 def _due(due: Mapping[str, Any]) -> Due:
@@ -158,11 +177,12 @@ def _due(due: Mapping[str, Any]) -> Due:
         return Due()
     if "T" not in text:
         return Due(on=_date(text))
+    if (fixed := _moment(text)) is not None:
+        return Due(at=fixed)
     try:
-        moment = datetime.fromisoformat(text)
+        return Due(floating=datetime.fromisoformat(text).replace(tzinfo=None))
     except ValueError:
         return Due()
-    return Due(floating=moment) if moment.tzinfo is None else Due(at=moment.astimezone(UTC))
 
 
 def _date(text: object) -> date | None:
@@ -175,9 +195,14 @@ def _date(text: object) -> date | None:
 def _moment(text: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         return None
-    return moment.astimezone(UTC) if moment and moment.tzinfo else None
+
+
+def _text(value: object) -> str:
+    """Read a text; half a surrogate pair, which JSON may hold and nothing can store, becomes a question mark."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _int(value: object, default: int) -> int:
@@ -192,8 +217,13 @@ def _read_cursor(cursor: str | None) -> tuple[str, dict[str, str]]:
 
 
 def _projects(known: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, str]:
-    rows = map(_mapping, cast("list[Any]", data.get("projects") or []))
-    return {**known, **{str(row["id"]): str(row.get("name") or "") for row in rows if "id" in row}}
+    rows = map(_mapping, _list(data.get("projects")))
+    return {**known, **{str(row["id"]): _text(row.get("name")) for row in rows if "id" in row}}
+
+
+def _has_lost_project(data: Mapping[str, Any]) -> bool:
+    rows = map(_mapping, _list(data.get("projects")))
+    return not data.get("full_sync") and any(row.get("is_archived") or row.get("is_deleted") for row in rows)
 
 
 def _owner(user: object) -> Owner | None:
@@ -201,8 +231,12 @@ def _owner(user: object) -> Owner | None:
     if "id" not in row:
         return None
     zone = _mapping(row.get("tz_info")).get("timezone")
-    return Owner(external_id=str(row["id"]), time_zone=zone if isinstance(zone, str) else None)
+    return Owner(external_id=_text(str(row["id"])), time_zone=zone if isinstance(zone, str) else None)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []

@@ -1,7 +1,7 @@
 """The heart: one tip, one reaction, its reward."""
 
 from oo_app.tips.credit import credit
-from oo_app.tips.expiry import settle
+from oo_app.tips.expiry import end_gone, settle
 from oo_app.tips.react import SNOOZES, react
 from oo_app.tips.recommend import mark_seen, recommend
 from oo_app.tips.results import ACTIONS, Action, Nothing, Outcome, Reason, Served, Snooze, Surface, Tip
@@ -18,6 +18,7 @@ __all__ = [
     "Surface",
     "Tip",
     "credit",
+    "end_gone",
     "mark_seen",
     "react",
     "recommend",

@@ -13,7 +13,7 @@ from oo_app.tips.rewards import put_reward
 
 
 async def credit(rt: Runtime, user_id: str, item_id: str, completed_at: datetime) -> None:
-    """Reward the last impression of a completed item, shown at most 24 h before; once, and never over a done or dismiss."""
+    """Reward the last impression of a completed item, shown at most 24 h before; once, never over a done or dismiss."""
     async with rt.db.begin() as tx:
         query = (
             select(Impression)
@@ -21,7 +21,7 @@ async def credit(rt: Runtime, user_id: str, item_id: str, completed_at: datetime
                 col(Impression.user_id) == user_id,
                 col(Impression.item_id) == item_id,
                 col(Impression.served_at) <= completed_at,
-                col(Impression.served_at) > completed_at - DELAYED_WINDOW,
+                col(Impression.served_at) >= completed_at - DELAYED_WINDOW,
                 col(Impression.outcome).is_distinct_from("withdrawn"),
             )
             .order_by(col(Impression.served_at).desc())
@@ -38,8 +38,9 @@ async def credit(rt: Runtime, user_id: str, item_id: str, completed_at: datetime
         action = (await tx.session.execute(standing)).scalar_one_or_none()
         if action in {"done", "dismiss"} or (reward is not None and reward.cause == "completed"):
             return
-        if impression.closed_at is None:
-            impression.closed_at, impression.outcome = tx.now, "completed"
+        if action is None:
+            # It ended when the item was completed, however late we are told, also when it was silent until then.
+            impression.closed_at, impression.outcome = min(completed_at, tx.now), "completed"
             tx.session.add(impression)
             await tx.session.flush()
         value = delayed_reward(completed_at - impression.served_at)

@@ -12,7 +12,7 @@ IMPRESSION = "impression.id"
 
 
 class Decision(SQLModel, table=True):
-    """One choice with everything needed to replay it. Arrays are float64 in C order: candidates (n, m), the rest (n,)."""
+    """One choice with all it takes to replay it. Arrays are float64 in C order: candidates (n, m), the rest (n,)."""
 
     id: str = Field(primary_key=True, max_length=36)
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -19,7 +20,7 @@ from oo_app.signals import cancel_close, schedule_close
 from oo_app.tips.expiry import expired_at
 from oo_app.tips.models import Hold, Impression, Reaction, Reward
 from oo_app.tips.results import Outcome
-from oo_app.tips.rewards import put_reward
+from oo_app.tips.rewards import put_reward, put_settled
 from oo_app.tips.sleep import DISMISSED, snoozed_until
 
 UNDO_WINDOW = timedelta(seconds=6)
@@ -61,18 +62,14 @@ async def react(
     said = _checked(rt.clock.now(), Said(action, snooze, dwell_ms, reaction_id, reacted_at))
     zone = (await preferences(rt, user_id)).zone
     async with rt.db.begin() as tx:
-        impression = await tx.session.get(Impression, impression_id)
-        if impression is None or impression.user_id != user_id:
-            msg = "There is no such tip"
-            raise NotFound(msg)
+        impression = await _own(tx, user_id, impression_id)
         if said.action == "undo":
             return await _undo(tx, impression, said)
         if repeated := await _repeated(tx, impression, said):
             return repeated
         _refuse_if_over(impression, said, tx.now)
         reaction = await _record(tx, impression, said)
-        until = snoozed_until(said.snooze, tx.now, zone) if said.snooze else tx.now + DISMISSED
-        await _hide(tx, impression, reaction, until)
+        await _hide(tx, impression, reaction, zone)
         return Outcome(reward=reaction.reward)
 
 
@@ -81,7 +78,7 @@ def _checked(now: datetime, said: Said) -> Said:
     if said.action not in ACTIONS:
         msg = "action must be done, snooze, dismiss or undo"
         raise Invalid(msg)
-    if said.dwell_ms is not None and not 0 <= said.dwell_ms <= LONGEST_DWELL_MS:
+    if said.dwell_ms is not None and (type(said.dwell_ms) is not int or not 0 <= said.dwell_ms <= LONGEST_DWELL_MS):
         msg = f"dwell_ms must be a whole number from 0 to {LONGEST_DWELL_MS}"
         raise Invalid(msg)
     if said.snooze is not None and (said.snooze not in SNOOZES or said.action != "snooze"):
@@ -102,17 +99,29 @@ def _uuid(text: str | None) -> str | None:
         raise Invalid(msg) from error
 
 
+async def _own(tx: Tx, user_id: str, impression_id: str) -> Impression:
+    """Return the person's impression; somebody else's is as unknown as one that never was."""
+    impression = await tx.session.get(Impression, impression_id) if impression_id.isascii() else None
+    if impression is None or impression.user_id != user_id:
+        msg = "There is no such tip"
+        raise NotFound(msg)
+    return impression
+
+
 async def _repeated(tx: Tx, impression: Impression, said: Said) -> Outcome | None:
     """Recognise a delivery that was recorded before, also one that was undone since; Conflict for another answer."""
-    if said.client_id:
-        query = select(Reaction).where(
-            col(Reaction.user_id) == impression.user_id, col(Reaction.client_id) == said.client_id
-        )
-        known = (await tx.session.execute(query)).scalar_one_or_none()
-        if known is not None:
-            return _same_or_conflict(known, impression, said)
-    standing = await _standing(tx, impression.id)
-    return None if standing is None else _same_or_conflict(standing, impression, said)
+    known = await _known(tx, impression, said) or await _standing(tx, impression.id)
+    return None if known is None else _same_or_conflict(known, impression, said)
+
+
+async def _known(tx: Tx, impression: Impression, said: Said) -> Reaction | None:
+    """Return the reaction that came with the same `reaction_id`."""
+    if said.client_id is None:
+        return None
+    query = select(Reaction).where(
+        col(Reaction.user_id) == impression.user_id, col(Reaction.client_id) == said.client_id
+    )
+    return (await tx.session.execute(query)).scalar_one_or_none()
 
 
 def _same_or_conflict(known: Reaction, impression: Impression, said: Said) -> Outcome:
@@ -124,11 +133,12 @@ def _same_or_conflict(known: Reaction, impression: Impression, said: Said) -> Ou
 
 def _refuse_if_over(impression: Impression, said: Said, now: datetime) -> None:
     """Let a late delivery through when the reaction itself was made in time, for up to seven days."""
-    end = impression.closed_at or expired_at(impression.served_at)
-    was_in_time = said.reacted_at is not None and said.reacted_at <= min(end, expired_at(impression.served_at))
-    if impression.closed_at is None and (now < end or (was_in_time and now < end + LATE_FOR)):
+    expires_at = expired_at(impression.served_at)
+    end = min(impression.closed_at or expires_at, expires_at)
+    if impression.closed_at is None and now < end:
         return
-    if impression.outcome in SUPERSEDABLE and was_in_time and now < end + LATE_FOR:
+    was_in_time = said.reacted_at is not None and said.reacted_at < end and now < end + LATE_FOR
+    if was_in_time and (impression.closed_at is None or impression.outcome in SUPERSEDABLE):
         return
     msg = "This tip is no longer open"
     raise Conflict(msg)
@@ -151,31 +161,48 @@ async def _record(tx: Tx, impression: Impression, said: Said) -> Reaction:
     if said.action == "done" and impression.item_id:
         reaction.closing_id = await schedule_close(tx, impression.item_id, at=tx.now + UNDO_WINDOW)
     tx.session.add(reaction)
-    impression.closed_at, impression.outcome = tx.now, "reacted"
+    if impression.closed_at is None:  # one that ended by itself stays as it ended, should this be taken back
+        impression.closed_at, impression.outcome = tx.now, "reacted"
     impression.seen_at = impression.seen_at or reacted_at
     tx.session.add(impression)
     await tx.session.flush()
-    await put_reward(tx, impression, "reaction", reaction.reward)
+    if not (said.action == "snooze" and await _is_credited(tx, impression)):
+        await put_reward(tx, impression, "reaction", reaction.reward)
     tx.emit(TipReacted(impression.user_id, impression.id, said.action, said.dwell_ms))
     return reaction
 
 
-async def _hide(tx: Tx, impression: Impression, reaction: Reaction, until: datetime | None) -> None:
-    """Let a snoozed or dismissed item sleep; a done one is out because its completion is on the way."""
+async def _is_credited(tx: Tx, impression: Impression) -> bool:
+    """Tell whether the item's completion elsewhere was rewarded, which outweighs a snooze and silence."""
+    reward = await tx.session.get(Reward, impression.id)
+    return reward is not None and reward.cause == "completed"
+
+
+async def _hide(tx: Tx, impression: Impression, reaction: Reaction, zone: ZoneInfo) -> None:
+    """Let a snoozed or dismissed item sleep from when that was said, unless it sleeps longer already.
+
+    A done one is out because its completion is on the way.
+    """
     if impression.item_id is None or reaction.action == "done":
         return
+    said_at = reaction.reacted_at
+    until = snoozed_until(reaction.snooze, said_at, zone) if reaction.snooze else said_at + DISMISSED
     row = {"item_id": impression.item_id, "user_id": impression.user_id, "reaction_id": reaction.id, "until": until}
-    await tx.session.execute(upsert(Hold).values(row).on_conflict_do_update(index_elements=["item_id"], set_=row))
+    is_longer = col(Hold.until).is_not(None) if until is None else col(Hold.until) < until
+    await tx.session.execute(
+        upsert(Hold).values(row).on_conflict_do_update(index_elements=["item_id"], set_=row, where=is_longer)
+    )
 
 
 async def _undo(tx: Tx, impression: Impression, said: Said) -> Outcome:
     """Take the standing reaction back with all it caused, while its completion has not left."""
-    reaction = await _standing(tx, impression.id)
-    if reaction is None:
-        if await _was_undone(tx, impression.id):
-            return Outcome(reward=None)
+    known = await _known(tx, impression, said)
+    reaction = known if known and known.impression_id == impression.id else await _standing(tx, impression.id)
+    if reaction is None and not await _was_undone(tx, impression.id):
         msg = "There is nothing to undo"
         raise Conflict(msg)
+    if reaction is None or reaction.undone_at is not None:
+        return Outcome(reward=None)
     is_late = tx.now >= reaction.received_at + UNDO_WINDOW
     if is_late or (reaction.closing_id and not await cancel_close(tx, reaction.closing_id)):
         msg = "It is too late to undo this"
@@ -183,10 +210,25 @@ async def _undo(tx: Tx, impression: Impression, said: Said) -> Outcome:
     reaction.undone_at = tx.now
     tx.session.add(reaction)
     await tx.session.execute(delete(Hold).where(col(Hold.reaction_id) == reaction.id))
-    await tx.session.execute(delete(Reward).where(col(Reward.impression_id) == impression.id))
-    await _reopen(tx, impression)
+    await _restore(tx, impression)
     tx.emit(TipReacted(impression.user_id, impression.id, "undo", said.dwell_ms))
     return Outcome(reward=None)
+
+
+async def _restore(tx: Tx, impression: Impression) -> None:
+    """Make an impression what it would be without its reaction: open, or ended by itself."""
+    is_credited = await _is_credited(tx, impression)
+    if not is_credited:
+        await tx.session.execute(delete(Reward).where(col(Reward.impression_id) == impression.id))
+    if impression.outcome == "reacted" and not is_credited and tx.now < expired_at(impression.served_at):
+        await _reopen(tx, impression)
+        return
+    if impression.outcome == "reacted":
+        impression.outcome = "completed" if is_credited else "expired"
+        tx.session.add(impression)
+        await tx.session.flush()
+    if not is_credited:
+        await put_settled(tx, impression)
 
 
 async def _reopen(tx: Tx, impression: Impression) -> None:

@@ -3,26 +3,28 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import perf_counter
+from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from ml.policies import POLICIES
-from ml.types import Array, Policy, Ranking, draw
+from ml.types import Array, Policy, Ranking, checked, draw
 from oo_app import features, signals
 from oo_app.accounts import preferences
 from oo_app.connections import readings
 from oo_app.events import TipServed
 from oo_app.kit import log
+from oo_app.kit.db import UtcDateTime
 from oo_app.kit.ids import new_id, new_seed
 from oo_app.runtime import Runtime
-from oo_app.tips.expiry import expired_at, settle
-from oo_app.tips.models import Decision, Hold, Impression
+from oo_app.tips.expiry import end_gone, expired_at, settle
+from oo_app.tips.models import Decision, Hold, Impression, Reaction
 from oo_app.tips.render import render
 from oo_app.tips.results import Nothing, Reason, Served, Surface
 
@@ -30,18 +32,38 @@ REFRESH_WAIT_S = 0.8
 JUST_REACTED = timedelta(seconds=10)
 POLICY_BUDGET_S = 0.25
 
+# Built once: a statement made anew for each call costs as much as running it.
+_OPEN = select(Impression).where(col(Impression.user_id) == bindparam("user_id"), col(Impression.closed_at).is_(None))
+_SLEEPING = select(col(Hold.item_id)).where(
+    col(Hold.user_id) == bindparam("user_id"),
+    or_(col(Hold.until).is_(None), col(Hold.until) > bindparam("now", type_=UtcDateTime)),
+)
+_INSERT_DECISION = insert(SQLModel.metadata.tables["decision"])
+_INSERT_IMPRESSION = insert(SQLModel.metadata.tables["impression"])
+
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
-    """What the ranking came to."""
+class _Scene:
+    """What there is to choose from (n candidates, m features), and what is known about the moment."""
 
+    items: Sequence[signals.OpenItem]
+    context: Array
+    candidates: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """How was chosen, which, and why."""
+
+    scene: _Scene
     policy: Policy
-    is_fallback: bool
     seed: int
     ranking: Ranking
     index: int
+    reasons: tuple[Reason, ...]
+    is_fallback: bool = False
 
 
 async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Nothing:
@@ -50,24 +72,22 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
     chosen = await preferences(rt, user_id)
     if chosen.paused:
         return Nothing("resting")
-    if not await readings(rt, user_id):
-        await _end_open(rt, user_id, "disconnected")
+    known = await readings(rt, user_id)
+    if not known:
+        await end_gone(rt, user_id)
         return Nothing("no_source")
-    latest = await _latest(rt, user_id)
-    just_reacted = (
-        latest is not None and latest.closed_at is not None and rt.clock.now() - latest.closed_at < JUST_REACTED
-    )
-    await signals.refresh(rt, user_id, wait_s=0 if just_reacted else REFRESH_WAIT_S)
-    if latest is not None and latest.closed_at is None:
-        if served := await _still_open(rt, user_id, latest):
-            return served
-    items = await _candidates(rt, user_id)
+    if stale := signals.stale(rt, known):
+        wait_s = 0 if await _just_reacted(rt, user_id) else REFRESH_WAIT_S
+        await signals.refresh(rt, stale, wait_s=wait_s)
+    if served := await _open_one(rt, user_id, chosen.zone):
+        return served
+    items = await signals.open_items(rt, user_id, sleeping=_SLEEPING)
     if not items:
         return Nothing("nothing_suitable")
-    at = features.moment(rt.clock.now(), chosen.zone, items)
-    context, candidates = features.snapshot(at, items)
-    choice = await _choose(rt, context, candidates)
-    return await _serve(rt, user_id, surface, items, context, candidates, choice, began)
+    choice = await _choose(rt, items, chosen.zone)
+    if served := await _serve(rt, user_id, surface, choice, zone=chosen.zone, began=began):
+        return served
+    return await _open_one(rt, user_id, chosen.zone) or Nothing("nothing_suitable")
 
 
 async def mark_seen(rt: Runtime, user_id: str, impression_id: str) -> None:
@@ -81,143 +101,128 @@ async def mark_seen(rt: Runtime, user_id: str, impression_id: str) -> None:
         await tx.session.execute(update(Impression).where(*mine).values(seen_at=tx.now))
 
 
-async def _latest(rt: Runtime, user_id: str) -> Impression | None:
-    """Return the open impression, else the one that ended last."""
-    mine = select(Impression).where(col(Impression.user_id) == user_id)
+async def _just_reacted(rt: Runtime, user_id: str) -> bool:
+    """Tell whether the person answered a moment ago, or took it back: the next tip is not kept waiting then."""
+    since = rt.clock.now() - JUST_REACTED
+    is_recent = or_(col(Reaction.received_at) > since, col(Reaction.undone_at) > since)
+    query = select(col(Reaction.id)).where(col(Reaction.user_id) == user_id, is_recent)
     async with rt.db.read() as session:
-        found = (await session.execute(mine.where(col(Impression.closed_at).is_(None)))).scalar_one_or_none()
-        if found is None:
-            ended = mine.order_by(col(Impression.closed_at).desc()).limit(1)
-            found = (await session.execute(ended)).scalar_one_or_none()
-    return found
+        return (await session.execute(query.limit(1))).scalar_one_or_none() is not None
 
 
-async def _still_open(rt: Runtime, user_id: str, impression: Impression) -> Served | None:
-    """Return the open impression again, or end it because its time or its item is gone."""
+async def _open_one(rt: Runtime, user_id: str, zone: ZoneInfo) -> Served | None:
+    """Return the open impression again; end it when its time or its item is gone."""
+    async with rt.db.read() as session:
+        impression = (await session.execute(_OPEN, {"user_id": user_id})).scalar_one_or_none()
+    if impression is None:
+        return None
     if rt.clock.now() >= expired_at(impression.served_at):
         await settle(rt, user_id)
         return None
-    if impression.item_id is None or not await signals.is_open(rt, impression.item_id):
-        await _end_open(rt, user_id, "gone")
+    item = await signals.find_open(rt, user_id, impression.item_id) if impression.item_id else None
+    if item is None:
+        await end_gone(rt, user_id)
         return None
-    return await _again(rt, user_id, impression)
+    return await _again(rt, impression, item, zone)
 
 
-async def _again(rt: Runtime, user_id: str, impression: Impression) -> Served | None:
-    if impression.item_id is None:
-        return None
+async def _again(rt: Runtime, impression: Impression, item: signals.OpenItem, zone: ZoneInfo) -> Served:
     async with rt.db.read() as session:
-        decision = await session.get(Decision, impression.decision_id)
-    if decision is None:
-        return None
-    context = np.frombuffer(decision.context)
-    ids: list[str] = json.loads(decision.candidate_ids)
-    candidates = np.frombuffer(decision.candidates).reshape(len(ids), -1)
-    policy = POLICIES[decision.policy]
+        decision = (
+            await session.execute(select(Decision).where(col(Decision.id) == impression.decision_id))
+        ).scalar_one()
     return Served(
-        tip=await render(rt, user_id, impression.item_id, impression.id, impression.kind),
+        tip=await render(rt, impression.user_id, item, impression_id=impression.id, zone=zone),
         policy=decision.policy,
         policy_version=decision.policy_version,
         propensity=impression.propensity,
-        reasons=_reasons(policy, context, candidates, decision.chosen),
-        candidates=len(ids),
+        reasons=_told_reasons(rt, decision),
+        candidates=len(json.loads(decision.candidate_ids)),
         served_at=impression.served_at,
     )
 
 
-async def _end_open(rt: Runtime, user_id: str, outcome: str) -> None:
-    async with rt.db.begin() as tx:
-        mine = (col(Impression.user_id) == user_id, col(Impression.closed_at).is_(None))
-        await tx.session.execute(update(Impression).where(*mine).values(closed_at=tx.now, outcome=outcome))
+def _told_reasons(rt: Runtime, decision: Decision) -> tuple[Reason, ...]:
+    """Give a stored decision's reasons again; none when its policy or its features are of another version."""
+    policy = next((known for known in (rt.policy, *POLICIES.values()) if known.name == decision.policy), None)
+    if policy is None or (policy.version, features.SCHEMA) != (decision.policy_version, decision.schema_version):
+        return ()
+    candidates = np.frombuffer(decision.candidates).reshape(-1, len(features.CANDIDATE_FEATURES))
+    return _reasons(policy, np.frombuffer(decision.context), candidates, decision.chosen)
 
 
-async def _candidates(rt: Runtime, user_id: str) -> Sequence[signals.OpenItem]:
-    """Return the open items that do not sleep."""
-    async with rt.db.read() as session:
-        asleep = (col(Hold.until).is_(None)) | (col(Hold.until) > rt.clock.now())
-        query = select(col(Hold.item_id)).where(col(Hold.user_id) == user_id, asleep)
-        sleeping = set((await session.execute(query)).scalars().all())
-    return [item for item in await signals.open_items(rt, user_id) if item.id not in sleeping]
-
-
-async def _choose(rt: Runtime, context: Array, candidates: Array) -> _Choice:
+async def _choose(rt: Runtime, items: Sequence[signals.OpenItem], zone: ZoneInfo) -> _Choice:
     """Rank within the time budget; a policy that raises or is late is replaced by `random`, and the log says so."""
+    scene = _Scene(items, *features.snapshot(features.moment(rt.clock.now(), zone, items), items))
     seed = new_seed()
-    policy, is_fallback = rt.policy, False
     try:
         async with rt.clock.timeout(POLICY_BUDGET_S):
-            ranking = await asyncio.to_thread(policy.rank, context, candidates, np.random.default_rng(seed))
+            return await asyncio.to_thread(_ranked, rt.policy, scene, seed)
     except Exception as error:  # noqa: BLE001 -- whatever a policy does, the person gets a tip
-        _log.warning("policy.fallback", policy=policy.name, cause=type(error).__name__)
-        policy, is_fallback = POLICIES["random"], True
-        ranking = policy.rank(context, candidates, np.random.default_rng(seed))
+        _log.warning("policy.fallback", policy=rt.policy.name, cause=type(error).__name__)
+    return replace(_ranked(POLICIES["random"], scene, seed), is_fallback=True)
+
+
+def _ranked(policy: Policy, scene: _Scene, seed: int) -> _Choice:
+    """Rank and draw; the draw has a stream of its own, so that it replays whatever the policy took from the seed."""
+    ranking = policy.rank(scene.context, scene.candidates, np.random.default_rng(seed))
+    ranking = checked(ranking, len(scene.items))
     index = draw(ranking.propensities, np.random.default_rng([seed, 1]))
-    return _Choice(policy, is_fallback, seed, ranking, index)
+    reasons = _reasons(policy, scene.context, scene.candidates, index)
+    return _Choice(scene, policy, seed, ranking, index, reasons)
 
 
 async def _serve(
-    rt: Runtime,
-    user_id: str,
-    surface: Surface,
-    items: Sequence[signals.OpenItem],
-    context: Array,
-    candidates: Array,
-    choice: _Choice,
-    began: float,
-) -> Served | Nothing:
-    item = items[choice.index]
-    propensity = float(choice.ranking.propensities[choice.index])
+    rt: Runtime, user_id: str, surface: Surface, choice: _Choice, *, zone: ZoneInfo, began: float
+) -> Served | None:
+    """Write decision and impression, return what is shown; None when another tab or device was first."""
     now = rt.clock.now()
     decision_id, impression_id = new_id(now), new_id(now)
-    tip = await render(rt, user_id, item.id, impression_id, "task")
-    decision = Decision(
-        id=decision_id,
-        user_id=user_id,
-        at=now,
-        surface=surface,
-        policy=choice.policy.name,
-        policy_version=choice.policy.version,
-        is_fallback=choice.is_fallback,
-        seed=choice.seed,
-        schema_version=features.SCHEMA,
-        context=context.tobytes(),
-        candidate_ids=json.dumps([candidate.id for candidate in items]),
-        candidates=candidates.tobytes(),
-        scores=choice.ranking.scores.tobytes(),
-        propensities=choice.ranking.propensities.tobytes(),
-        chosen=choice.index,
-        latency_ms=(perf_counter() - began) * 1000,
-    )
-    impression = Impression(
-        id=impression_id,
-        user_id=user_id,
-        decision_id=decision_id,
-        item_id=item.id,
-        kind=tip.kind,
-        surface=surface,
-        propensity=propensity,
-        served_at=now,
-    )
-    if not await _open(rt, decision, impression):
-        latest = await _latest(rt, user_id)
-        again = await _again(rt, user_id, latest) if latest else None
-        return again or Nothing("nothing_suitable")
-    reasons = _reasons(choice.policy, context, candidates, choice.index)
-    return Served(tip, choice.policy.name, choice.policy.version, propensity, reasons, len(items), now)
-
-
-async def _open(rt: Runtime, decision: Decision, impression: Impression) -> bool:
-    """Write decision and impression; False when another tab or device was first."""
+    item, propensity = choice.scene.items[choice.index], float(choice.ranking.propensities[choice.index])
+    tip = await render(rt, user_id, item, impression_id=impression_id, zone=zone)
+    decision = _row(choice) | {
+        "id": decision_id,
+        "user_id": user_id,
+        "at": now,
+        "surface": surface,
+        "latency_ms": (perf_counter() - began) * 1000,
+    }
+    impression = {
+        "id": impression_id,
+        "user_id": user_id,
+        "decision_id": decision_id,
+        "item_id": item.id,
+        "kind": tip.kind,
+        "surface": surface,
+        "propensity": propensity,
+        "served_at": now,
+    }
     try:
         async with rt.db.begin() as tx:
-            tx.session.add(decision)
-            await tx.session.flush()
-            tx.session.add(impression)
-            await tx.session.flush()
-            tx.emit(TipServed(decision.user_id, impression.id, decision.id, decision.surface, decision.policy))
+            await tx.session.execute(_INSERT_DECISION, decision)
+            await tx.session.execute(_INSERT_IMPRESSION, impression)
+            tx.emit(TipServed(user_id, impression_id, decision_id, surface, choice.policy.name))
     except IntegrityError:
-        return False
-    return True
+        return None
+    count = len(choice.scene.items)
+    return Served(tip, choice.policy.name, choice.policy.version, propensity, choice.reasons, count, now)
+
+
+def _row(choice: _Choice) -> dict[str, object]:
+    """Return what a decision is replayed from."""
+    return {
+        "policy": choice.policy.name,
+        "policy_version": choice.policy.version,
+        "is_fallback": choice.is_fallback,
+        "seed": choice.seed,
+        "schema_version": features.SCHEMA,
+        "context": choice.scene.context.tobytes(),
+        "candidate_ids": json.dumps([item.id for item in choice.scene.items]),
+        "candidates": choice.scene.candidates.tobytes(),
+        "scores": choice.ranking.scores.tobytes(),
+        "propensities": choice.ranking.propensities.tobytes(),
+        "chosen": choice.index,
+    }
 
 
 def _reasons(policy: Policy, context: Array, candidates: Array, chosen: int) -> tuple[Reason, ...]:

@@ -1,0 +1,138 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oo_app import accounts
+from oo_app.kit.errors import Invalid, NotFound, NotSignedIn
+from oo_app.runtime import Runtime
+from state.connect import ConnectState, is_time_of_day, waiting_in_words
+from tests.browser import Browser
+from tests.state.screens import Tab, said
+
+
+@pytest.fixture
+async def tab(rt: Runtime, ada: Browser) -> Tab:
+    new = Tab(rt)
+    await new.open(ada, "/connect")
+    await ConnectState.load.fn(await new.screen(ConnectState))
+    return new
+
+
+async def test_load_shows_sources_and_preferences(tab: Tab) -> None:
+    page = await tab.screen(ConnectState)
+
+    row = next(row for row in page.rows if row.source == "todoist")
+    assert (row.name, row.state, row.is_connected, row.waiting) == ("Todoist", "Connected", True, "")
+    assert row.last_read == "Last read just now"
+    assert page.learn_across_people is False
+    assert page.allow_remote_ai is False
+
+
+async def test_load_with_an_error_explains_it(rt: Runtime, ada: Browser) -> None:
+    tab = Tab(rt)
+    await tab.open(ada, "/connect?error=denied")
+    page = await tab.screen(ConnectState)
+
+    await ConnectState.load.fn(page)
+
+    assert page.problem == "You did not agree there, so nothing is connected."
+
+
+async def test_disconnect_takes_the_grant_back(tab: Tab) -> None:
+    page = await tab.screen(ConnectState)
+
+    assert said(await ConnectState.disconnect.fn(page, "todoist")) == "Todoist is disconnected."
+    assert [row.state for row in page.rows if row.source == "todoist"] == ["Not connected"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("time_zone", "Asia/Tokyo"),
+        ("quiet_from", "21:30"),
+        ("quiet_to", "06:05"),
+        ("notify", True),
+        ("paused", True),
+        ("learn_across_people", True),
+        ("allow_remote_ai", True),
+    ],
+)
+async def test_a_preference_is_kept(tab: Tab, rt: Runtime, name: str, value: object) -> None:
+    page = await tab.screen(ConnectState)
+
+    await ConnectState.choose.fn(page, name, value)
+
+    assert getattr(await accounts.preferences(rt, (await page._user()).user_id), name) == value
+    assert getattr(page, name) == value
+    assert page.saved == "Saved"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("time_zone", "Nowhere/Else"),
+        ("time_zone", 1),
+        ("quiet_from", "25:00"),
+        ("quiet_from", "9:00"),
+        ("quiet_to", True),
+        ("paused", "yes"),
+        ("paused", 1),
+        ("user_id", "somebody"),
+        ("push_budget_per_week", 99),
+        ({}, True),
+        ("notify", None),
+    ],
+)
+async def test_a_preference_that_does_not_fit_is_refused(tab: Tab, name: Any, value: Any) -> None:
+    page = await tab.screen(ConnectState)
+
+    with pytest.raises(Invalid):
+        await ConnectState.choose.fn(page, name, value)
+
+
+@pytest.mark.parametrize(("source", "error"), [("nothing", NotFound), ({}, Invalid)])
+async def test_a_source_that_does_not_exist_cannot_be_disconnected(
+    tab: Tab, source: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await ConnectState.disconnect.fn(await tab.screen(ConnectState), source)
+
+
+async def test_delete_everything_erases_and_leaves(tab: Tab, rt: Runtime) -> None:
+    page = await tab.screen(ConnectState)
+
+    async for _ in ConnectState.delete_everything.fn(page):
+        assert page.is_leaving
+
+    assert page.leave_to == "/?left=1"
+    assert await page._visitor() is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ConnectState.load.fn,
+        lambda page: ConnectState.disconnect.fn(page, "todoist"),
+        lambda page: ConnectState.choose.fn(page, "paused", True),
+        lambda page: anext(ConnectState.delete_everything.fn(page)),
+    ],
+)
+async def test_nobody_is_refused(rt: Runtime, call: Callable) -> None:
+    stranger = Tab(rt)
+    await stranger.open()
+
+    with pytest.raises(NotSignedIn):
+        await call(await stranger.screen(ConnectState))
+
+
+def test_waiting_completions_are_counted() -> None:
+    assert waiting_in_words(1, "Todoist") == "1 completion is waiting for Todoist."
+    assert waiting_in_words(3, "Todoist") == "3 completions are waiting for Todoist."
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("00:00", True), ("23:59", True), ("24:00", False), ("7:00", False), ("", False)]
+)
+def test_times_of_day(text: str, *, is_one: bool) -> None:
+    assert is_time_of_day(text) is is_one

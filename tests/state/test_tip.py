@@ -1,0 +1,202 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from httpx import ASGITransport
+
+from oo_app import accounts, tips
+from oo_app.kit.errors import Invalid, NotSignedIn
+from oo_app.runtime import Runtime
+from state.tip import TipState, why
+from tests.browser import Browser
+from tests.state.screens import Tab, said
+
+REACT: Any = TipState.react.fn  # called with what a client may send, not with what the signature says
+
+
+@pytest.fixture
+async def tab(rt: Runtime, ada: Browser) -> Tab:
+    new = Tab(rt)
+    await new.open(ada, "/tip")
+    await TipState.load.fn(await new.screen(TipState))
+    return new
+
+
+async def test_load_shows_the_open_tip(tab: Tab, ada: Browser) -> None:
+    page = await tab.screen(TipState)
+
+    assert page.card.impression_id == (await ada.recommend())["tip"]["impression_id"]
+    assert page.card.content
+    assert page.card.source == "Todoist"
+    assert page.silence == ""
+
+
+async def test_load_twice_shows_the_same(tab: Tab) -> None:
+    page = await tab.screen(TipState)
+    before = page.card
+
+    await TipState.load.fn(page)
+
+    assert page.card == before
+
+
+@pytest.mark.parametrize("action", ["done", "snooze", "dismiss"])
+async def test_a_reaction_brings_the_next_tip_and_a_way_back(tab: Tab, action: str) -> None:
+    page = await tab.screen(TipState)
+    answered = page.card.impression_id
+
+    await REACT(page, answered, action, 3_000)
+
+    assert page.card.impression_id != answered
+    assert page.undoable == answered
+
+
+async def test_undo_brings_the_tip_back(tab: Tab) -> None:
+    page = await tab.screen(TipState)
+    answered = page.card.impression_id
+    await REACT(page, answered, "done", 3_000)
+
+    await REACT(page, page.undoable, "undo")
+
+    assert page.card.impression_id == answered
+    assert page.undoable == ""
+
+
+async def test_undo_too_late_says_so(tab: Tab, rt: Runtime) -> None:
+    page = await tab.screen(TipState)
+    answered = page.card.impression_id
+    await REACT(page, answered, "dismiss", 3_000)
+    await rt.clock.sleep(60)
+
+    assert said(await REACT(page, answered, "undo")) == "Too late to undo."
+    assert page.card.impression_id
+
+
+async def test_a_tip_answered_in_another_tab_is_said_to_be_and_the_current_one_shown(tab: Tab, ada: Browser) -> None:
+    page = await tab.screen(TipState)
+    await ada.react(page.card.impression_id, "done", dwell_ms=3_000)
+
+    assert said(await REACT(page, page.card.impression_id, "snooze", 3_000)) == "Already answered."
+    assert page.card.impression_id == (await ada.recommend())["tip"]["impression_id"]
+
+
+async def test_somebody_elses_tip_cannot_be_answered(tab: Tab, rt: Runtime, app: ASGITransport, ada: Browser) -> None:
+    mine = (await tab.screen(TipState)).card.impression_id
+    async with Browser(rt, app) as ben:
+        await ben.sign_in("ben@sandbox.test")
+        other = Tab(rt)
+        await other.open(ben, "/tip")
+
+        assert said(await REACT(await other.screen(TipState), mine, "done", 3_000)) == "Already answered."
+
+    assert (await ada.recommend())["tip"]["impression_id"] == mine
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ({}, "done", 1, None),
+        ("x", ["done"], 1, None),
+        ("x", "explode", 1, None),
+        ("x", "done", "1", None),
+        ("x", "done", True, None),
+        ("x", "done", 1.5, None),
+        ("x", "done", -1, None),
+        ("x", "snooze", 1, {"a": 1}),
+        ("x", "snooze", 1, "for ever"),
+    ],
+)
+async def test_arguments_that_do_not_fit_are_refused(tab: Tab, arguments: tuple[object, ...]) -> None:
+    page = await tab.screen(TipState)
+    before = page.card
+
+    with pytest.raises(Invalid):
+        await REACT(page, *arguments)
+    assert page.card == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        TipState.load.fn,
+        lambda page: REACT(page, "x", "done", 1),
+        lambda page: TipState.see.fn(page, "x"),
+    ],
+)
+async def test_nobody_is_refused(rt: Runtime, call: Callable) -> None:
+    stranger = Tab(rt)
+    await stranger.open()
+
+    with pytest.raises(NotSignedIn):
+        await call(await stranger.screen(TipState))
+
+
+async def test_a_session_that_ended_empties_the_tab(tab: Tab, rt: Runtime, ada: Browser) -> None:
+    page = await tab.screen(TipState)
+    content = page.card.content
+    await accounts.close_session(rt, ada.client.cookies.get(rt.settings.session_cookie))
+
+    with pytest.raises(NotSignedIn):
+        await TipState.load.fn(page)
+    assert content not in tab.leaving()
+
+
+async def test_without_a_source_the_page_says_so(rt: Runtime, browser: Browser) -> None:
+    await browser.sign_in("ben@sandbox.test")
+    tab = Tab(rt)
+    await tab.open(browser, "/tip")
+    page = await tab.screen(TipState)
+
+    await TipState.load.fn(page)
+
+    assert (page.silence, page.card.impression_id) == ("no_source", "")
+    assert page.sentence
+
+
+async def test_the_browsers_time_zone_is_taken_once(rt: Runtime, browser: Browser) -> None:
+    await browser.sign_in("ben@sandbox.test")
+    tab = Tab(rt)
+    await tab.open(browser, "/tip", oo_zone="Asia%2FTokyo")
+    page = await tab.screen(TipState)
+    user = await page._user()
+
+    await TipState.load.fn(page)
+    await tab.open(browser, "/tip", oo_zone="Europe%2FParis")
+    await TipState.load.fn(page)
+
+    assert (await accounts.preferences(rt, user.user_id)).zone == ZoneInfo("Asia/Tokyo")
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/Else", "..%2F..%2Fetc%2Fpasswd", "%00", "x" * 300])
+async def test_a_made_up_time_zone_is_passed_over(rt: Runtime, browser: Browser, zone: str) -> None:
+    await browser.sign_in("ben@sandbox.test")
+    tab = Tab(rt)
+    await tab.open(browser, "/tip", oo_zone=zone)
+    page = await tab.screen(TipState)
+
+    await TipState.load.fn(page)
+
+    assert (await accounts.preferences(rt, (await page._user()).user_id)).time_zone is None
+
+
+async def test_a_link_that_is_not_https_is_not_drawn(tab: Tab) -> None:
+    page = await tab.screen(TipState)
+    served = await tips.recommend(tab.rt, (await page._user()).user_id, "web")
+    assert isinstance(served, tips.Served)
+
+    page._show(replace(served, tip=replace(served.tip, source_url="javascript:alert(1)")))
+
+    assert page.card.source_url == ""
+
+
+def served(policy: str, candidates: int) -> tips.Served:
+    tip = tips.Tip("i", "p", "task", "Call Mum", None, "todoist", None, None, tips.ACTIONS)
+    return tips.Served(tip, policy, "1", 1 / candidates, (), candidates, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def test_why_is_honest_about_chance() -> None:
+    assert why(served("random", 38)) == "Chosen by chance from your 38 open tasks. oO is still getting to know you."
+    assert why(served("random", 1)) == "It was the only thing open to choose from."
