@@ -1,6 +1,7 @@
 """`oo`: the operator's verbs. Each parses, makes one call, and prints what came of it."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ import click
 from alembic import command
 from alembic.util.exc import CommandError
 
-from oo_app import accounts, ops
+from oo_app import accounts, ops, sandbox, wiring
+from oo_app.kit import log
 from oo_app.kit.config import Settings, SettingsError, explain
 from oo_app.kit.errors import OoError
 from oo_app.runtime import Runtime, build
-from oo_app.serve import CannotStart, alembic_config, check_data_dir
+from oo_app.serve import ROOT, CannotStart, alembic_config, check_data_dir, check_keys
 from oo_app.serve import migrate as migrate_database
 from oo_app.serve import run as serve
 from oo_app.web.security import as_json
@@ -57,6 +59,7 @@ def doctor() -> None:
     """Explain each variable and tell whether the installation can start."""
     settings = Settings.load()
     check_data_dir(settings)
+    check_keys(settings)
     for name, default, meaning in explain():
         click.echo(f"{name:26} {meaning}{f' [{default}]' if default else ''}")
     click.echo(f"\nReady to start: {settings.base_url}, {'with' if settings.has_sandbox else 'without'} the sandbox.")
@@ -73,8 +76,8 @@ def user_export(email: str) -> None:
     """Print everything held about the people with that address, as JSON."""
 
     async def run(rt: Runtime) -> None:
-        for user_id in await _people(rt, email):
-            click.echo(as_json(await ops.export(rt, user_id)))
+        held = [await ops.export(rt, user_id) for user_id in await _people(rt, email)]
+        click.echo(as_json(held[0] if len(held) == 1 else held))
 
     _with_runtime(run)
 
@@ -97,6 +100,7 @@ def main() -> None:
     """Run the command line; a problem is one clear line each and an exit code that is not 0."""
     if sys.version_info < LEAST_PYTHON:
         sys.exit("oO needs Python 3.11 or newer.")
+    os.chdir(ROOT)  # `.env`, `data/` and the built pages belong to the checkout, wherever one stands
     try:
         oo(standalone_mode=False)
     except click.exceptions.Abort:
@@ -125,9 +129,17 @@ def _scratch_database(settings: Settings) -> Generator[Settings]:
 
 def _with_runtime(call: Callable[[Runtime], Awaitable[None]]) -> None:
     async def opened() -> None:
-        rt = build(Settings.load())
+        settings = Settings.load()
+        log.configure(as_json=settings.is_production)
+        if settings.has_sandbox:
+            settings = settings.with_stand_ins(sandbox.apple_private_key(settings.oo_data_dir))
+        rt = build(settings)
         await rt.start()
         try:
+            if not await ops.is_ready(rt, ops.head()):
+                msg = "The database is not up to date; `oo migrate` brings it there."
+                raise click.ClickException(msg)
+            rt.bus.bind(wiring.handlers(rt))
             await call(rt)
         finally:
             await rt.stop()

@@ -1,7 +1,7 @@
 """`oo run`: build the front end when its inputs changed, migrate, serve pages, API and websocket from one port."""
 
+import asyncio
 import hashlib
-import os
 import socket
 import subprocess
 import sys
@@ -12,14 +12,32 @@ from pathlib import Path
 import uvicorn
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DatabaseError
 
 from oo_app.kit import log
 from oo_app.kit.config import Settings, SettingsError
+from oo_app.kit.crypto import Vault
+from oo_app.kit.process import put_first_on_path, set_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / ".web"
 STAMP = WEB / "build" / "oo-inputs.sha256"
 INPUTS = ("pages", "state", "assets", "rxconfig.py", "oo_app/oo_app.py", "reflex.lock", "constraints.txt")
+# What Reflex and npm read from the environment only.
+ENVIRONMENT = {
+    "REFLEX_USE_NPM": "1",
+    "REFLEX_TELEMETRY_ENABLED": "false",
+    "NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED": "true",
+    "NPM_CONFIG_FUND": "false",
+    "NPM_CONFIG_AUDIT": "false",
+}
+# The pages are exported; compiling them again at import would cost seconds. Reflex writes its internal names so.
+ENVIRONMENT_OF_SERVER = {
+    "__REFLEX_SKIP_COMPILE": "true",
+    "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
+    "REFLEX_ENV_MODE": "prod",
+}
 STOP_WITHIN_S = 3
 BACKLOG = 2048
 BODY_LIMIT = 64 * 1024
@@ -33,7 +51,9 @@ def run(settings: Settings) -> None:
     """Serve until told to stop."""
     log.configure(as_json=settings.is_production)
     check_data_dir(settings)
-    _set_environment()
+    check_keys(settings)
+    put_first_on_path(Path(sys.executable).parent)  # Node comes as a Python package, beside our interpreter
+    set_environment(ENVIRONMENT)
     with _listening(settings) as listener:
         build_front_end()
         migrate(settings)
@@ -41,14 +61,21 @@ def run(settings: Settings) -> None:
 
 
 def migrate(settings: Settings) -> None:
-    """Bring the database to the newest version."""
-    command.upgrade(alembic_config(settings), "head")
+    """Bring the database to the newest version; CannotStart when it cannot be opened."""
+    try:
+        command.upgrade(alembic_config(settings), "head")
+    except DatabaseError as error:
+        msg = f"DATABASE_URL: cannot open or migrate the database ({error.orig})"
+        raise CannotStart(msg) from error
+    except CommandError as error:
+        msg = f"DATABASE_URL: the database is of another version of oO ({error})"
+        raise CannotStart(msg) from error
 
 
 def alembic_config(settings: Settings) -> Config:
     """Return alembic's configuration for a database."""
     config = Config(str(ROOT / "alembic.ini"))
-    config.set_main_option("script_location", str(ROOT / "alembic"))
+    config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
     config.attributes["url"] = settings.db_url
     return config
 
@@ -73,18 +100,6 @@ def build_front_end() -> None:
     STAMP.write_text(_hash_inputs())
 
 
-def _set_environment() -> None:
-    """Tell Reflex what it reads from the environment only; Node comes from the Python package beside our interpreter."""
-    os.environ |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "REFLEX_USE_NPM": "1",
-        "REFLEX_TELEMETRY_ENABLED": "false",
-        "NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED": "true",
-        "NPM_CONFIG_FUND": "false",
-        "NPM_CONFIG_AUDIT": "false",
-    }
-
-
 def check_data_dir(settings: Settings) -> None:
     """Make the data folder; CannotStart when it cannot be written."""
     folder = settings.oo_data_dir
@@ -96,6 +111,17 @@ def check_data_dir(settings: Settings) -> None:
     except OSError as error:
         msg = f"OO_DATA_DIR: cannot write to {folder} ({error.strerror})"
         raise SettingsError(msg) from error
+
+
+def check_keys(settings: Settings) -> None:
+    """Open the store of people's keys; SettingsError when that fails, or when our keys do not open them."""
+
+    async def opened() -> None:
+        vault = Vault(settings)
+        await vault.start()
+        await vault.stop()
+
+    asyncio.run(opened())
 
 
 def _hash_inputs() -> str:
@@ -125,7 +151,8 @@ def _listening(settings: Settings) -> Generator[socket.socket]:
         listener.bind((settings.host, settings.port))
     except OSError as error:
         listener.close()
-        msg = f"PORT: cannot listen on {settings.host}:{settings.port} ({error.strerror}); PORT=9000 make run takes another"
+        where = f"{settings.host}:{settings.port}"
+        msg = f"PORT: cannot listen on {where} ({error.strerror}); PORT=9000 make run takes another"
         raise CannotStart(msg) from error
     try:
         yield listener
@@ -148,11 +175,7 @@ class _Server(uvicorn.Server):
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
-    # The pages are exported; compiling them again at import would cost seconds. Reflex writes its internal names so.
-    os.environ["__REFLEX_SKIP_COMPILE"] = "true"
-    os.environ["__REFLEX_MOUNT_FRONTEND_COMPILED_APP"] = "true"
-    os.environ["REFLEX_ENV_MODE"] = "prod"
-    os.chdir(ROOT)
+    set_environment(ENVIRONMENT_OF_SERVER)
     sys.path.insert(0, str(ROOT))
     config = uvicorn.Config(
         "oo_app.oo_app:app",

@@ -123,7 +123,8 @@ async def profile(rt: Runtime, user_id: str) -> Profile:
 async def find_by_email(rt: Runtime, email: str) -> list[str]:
     """Return the accounts whose identity came with that address; there may be one per provider."""
     async with rt.db.read() as session:
-        query = select(col(Identity.user_id)).where(col(Identity.email_hash) == rt.vault.lookup(email.strip().lower()))
+        hashes = rt.vault.lookups(email.strip().lower())
+        query = select(col(Identity.user_id)).where(col(Identity.email_hash).in_(hashes))
         return list((await session.execute(query)).scalars().all())
 
 

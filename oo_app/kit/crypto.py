@@ -82,18 +82,14 @@ class Vault:
         self._people: OrderedDict[str, PersonVault] = OrderedDict()
 
     async def start(self) -> None:
-        """Open the key store, making it where there is none."""
+        """Open the key store, making it where there is none; SettingsError when it or its keys cannot be read."""
         self._engine = create_async_engine(self._url)
         event.listen(self._engine.sync_engine, "connect", _harden)
         try:
-            async with self._engine.begin() as connection:
-                await connection.run_sync(_metadata.create_all)
-                any_key = (await connection.execute(select(_person_keys.c.wrapped).limit(1))).scalar_one_or_none()
-        except DatabaseError as error:
-            msg = f"OO_KEYS_URL: cannot open the store of people's keys ({error.orig})"
-            raise SettingsError(msg) from error
-        if any_key is not None:
-            self._unwrapped(any_key)
+            await self._check()
+        except SettingsError:
+            await self.stop()
+            raise
         if self._engine.url.database:
             os.chmod(self._engine.url.database, 0o600)  # noqa: PTH101 -- once, at the start
 
@@ -143,7 +139,11 @@ class Vault:
 
     def lookup(self, text: str) -> str:
         """Keyed hash for exact look-up of something that must not be readable (HMAC-SHA256, the active key)."""
-        return hmac.new(self._lookup_keys[0], text.encode(), hashlib.sha256).hexdigest()
+        return self.lookups(text)[0]
+
+    def lookups(self, text: str) -> tuple[str, ...]:
+        """Return the hash under every key, the active one first, to find what was kept before a rotation."""
+        return tuple(hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in self._lookup_keys)
 
     @property
     def _store(self) -> AsyncEngine:
@@ -151,6 +151,17 @@ class Vault:
             msg = "the key store is not open"
             raise RuntimeError(msg)
         return self._engine
+
+    async def _check(self) -> None:
+        try:
+            async with self._store.begin() as connection:
+                await connection.run_sync(_metadata.create_all)
+                any_key = (await connection.execute(select(_person_keys.c.wrapped).limit(1))).scalar_one_or_none()
+        except DatabaseError as error:
+            msg = f"OO_KEYS_URL: cannot open the store of people's keys ({error.orig})"
+            raise SettingsError(msg) from error
+        if any_key is not None:
+            self._unwrapped(any_key)
 
     def _unwrapped(self, wrapped: bytes) -> bytes:
         try:

@@ -1,5 +1,6 @@
 """Leaving and taking along: everything held about a person, and its deletion."""
 
+import struct
 from dataclasses import asdict
 from typing import Any
 
@@ -8,12 +9,14 @@ from sqlmodel import SQLModel
 
 from oo_app import accounts, connections, signals
 from oo_app.kit.crypto import PersonVault, Place
-from oo_app.kit.errors import Invalid, OoError
+from oo_app.kit.errors import OoError
 from oo_app.runtime import Runtime
 
 # Tokens are ours to use, not the person's data; the rest of what is sealed is opened for them.
 SECRET_COLUMNS = frozenset({"access_token", "refresh_token", "cursor", "secrets", "browser_hash"})
-SKIPPED_TABLES = frozenset({"session", "flow"})
+SECRET_IDS = frozenset({"session", "flow"})  # hashes of what a browser holds
+NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # float64, as a decision logs them
+FLOAT_BYTES = 8
 
 
 async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
@@ -29,13 +32,12 @@ async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
 
 
 async def delete_everything(rt: Runtime, user_id: str) -> tuple[str, ...]:
-    """Revoke at each source (one try of 5 s), erase all rows, destroy the key; return the sources that were not told."""
-    missed: list[str] = []
-    for view in await connections.overview(rt, user_id):
-        if view.state != "not_connected" and not await signals.leave(rt, user_id, view.source):
-            missed.append(view.name)
+    """Revoke at each source (one try of 5 s), erase all rows, destroy the key; return who could not be told."""
+    connected = [view for view in await connections.overview(rt, user_id) if view.state != "not_connected"]
+    missed = [view.name for view in connected if not await signals.leave(rt, user_id, view.source)]
     missed += await _leave_providers(rt, user_id)
     await accounts.erase(rt, user_id)
+    await rt.db.truncate_wal()
     return tuple(missed)
 
 
@@ -53,20 +55,17 @@ async def _leave_providers(rt: Runtime, user_id: str) -> list[str]:
 
 
 def _tables_of_people(metadata: MetaData) -> list[Table]:
-    return [t for t in metadata.sorted_tables if "user_id" in t.c and t.name not in SKIPPED_TABLES]
+    return [table for table in metadata.sorted_tables if "user_id" in table.c]
 
 
 def _readable(vault: PersonVault, table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in row.items() if name not in SECRET_COLUMNS}
+    hidden = SECRET_COLUMNS | {"id"} if table.name in SECRET_IDS else SECRET_COLUMNS
+    shown = {name: value for name, value in row.items() if name not in hidden}
     for name, value in shown.items():
-        if isinstance(table.c[name].type, LargeBinary) and value is not None:
-            shown[name] = _opened(vault, table, row, name, value)
+        if value is None or not isinstance(table.c[name].type, LargeBinary):
+            continue
+        if name in NUMBERS:
+            shown[name] = list(struct.unpack(f"{len(value) // FLOAT_BYTES}d", value))
+        else:
+            shown[name] = vault.open(value, Place(table.name, str(row["id"]), name))
     return shown
-
-
-def _opened(vault: PersonVault, table: Table, row: dict[str, Any], name: str, value: bytes) -> Any:
-    """Open a sealed text; what is not sealed is an array of numbers."""
-    try:
-        return vault.open(value, Place(table.name, str(row["id"]), name))
-    except Invalid:
-        return memoryview(value).cast("d").tolist()

@@ -121,11 +121,10 @@ class _Changes:
 
 async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
     vault = await rt.vault.for_user(connection.user_id)
-    owner_hash = (
-        rt.vault.lookup(f"{connection.source}:{pull.owner.external_id}") if pull.owner else connection.owner_hash
-    )
+    known_as = rt.vault.lookups(f"{connection.source}:{pull.owner.external_id}") if pull.owner else ()
+    owner_hash = known_as[0] if known_as else connection.owner_hash
     # Connected anew with another account: nothing of the old one stays.
-    is_other_owner = pull.is_full and connection.owner_hash is not None and owner_hash != connection.owner_hash
+    is_other_owner = bool(pull.is_full and connection.owner_hash and known_as and connection.owner_hash not in known_as)
     known: Mapping[str, _Known] = {} if is_other_owner else await _known(rt, connection.id, pull)
     # Sealing 10 000 items takes about a third of a second, so neither the loop nor the database waits for it.
     changes = await asyncio.to_thread(_compared, _Reading(connection, vault, known, pull, rt.clock.now()))

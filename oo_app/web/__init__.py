@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from oo_app.runtime import Runtime
-from oo_app.web import api, auth, connect, security, system
+from oo_app.web import api, auth, connect, schemas, security, system
 
 VERSION = "0.1.0"
 
@@ -22,8 +22,9 @@ def build() -> FastAPI:
         redoc_url=None,
     )
     security.install(app)
-    for router in (api.router, auth.router, connect.router, system.router):
-        app.include_router(router)
+    for router in (api.router, auth.router, connect.router):
+        app.include_router(router, responses=schemas.PROBLEMS)
+    app.include_router(system.router)
     return app
 
 

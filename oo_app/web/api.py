@@ -11,23 +11,7 @@ from oo_app.runtime import current
 from oo_app.web import schemas
 from oo_app.web.security import SignedIn, as_json
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": title,
-        "content": {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}},
-    }
-    for status, title in (
-        (401, "Nobody is signed in"),
-        (403, "Asked for by another site"),
-        (404, "Unknown, or somebody else's"),
-        (409, "Something else was said already"),
-        (413, "Too large"),
-        (422, "A field is wrong"),
-        (503, "The world outside is at fault"),
-    )
-}
-
-router = APIRouter(prefix="/api/v1", tags=["api"], responses=PROBLEMS)
+router = APIRouter(prefix="/api/v1", tags=["api"])
 
 
 @router.post("/recommend")

@@ -1,7 +1,8 @@
-"""Who is asking, from where, and how refusals are answered: the guard around everything, and problem+json (RFC 9457)."""
+"""Who is asking, from where, and how refusals are answered: the guard around all, and problem+json (RFC 9457)."""
 
 import json
-from http.cookies import CookieError, SimpleCookie
+import posixpath
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import structlog
@@ -9,22 +10,24 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oo_app import accounts, connections
 from oo_app.kit import log
-from oo_app.kit.errors import ForeignOrigin, NotFound, OoError, Refused, TooLarge, TooMany
+from oo_app.kit.errors import ForeignOrigin, Invalid, NotAllowed, OoError, Refused, TooLarge, TooMany
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime, current
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UNREADABLE = 400  # what FastAPI calls a body that is no text or nests too deeply
 BODY_LIMIT = 64 * 1024
 WEBHOOK_LIMIT = 1024 * 1024
 # Posted by browsers on other sites (Apple's form_post) or by servers; each has a proof of its own.
 FOREIGN_POSTS = ("/auth/apple/callback", "/webhooks/", "/sandbox/")
 SIGNED_IN_PAGES = frozenset({"/connect", "/tip"})
-SOCKET_PATH = "/_event"
+LONGEST_NAME = 64
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -57,14 +60,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
-        if scope["type"] == "websocket":
-            if (
-                scope["path"].startswith(SOCKET_PATH)
-                and Headers(scope=scope).get("origin") != self._rt.settings.base_url
-            ):
-                await send({"type": "websocket.close", "code": 4403, "reason": ForeignOrigin.title})
-                return
-            await self._app(scope, receive, send)
+        if scope["type"] == "websocket" and Headers(scope=scope).get("origin") != self._rt.settings.base_url:
+            await send({"type": "websocket.close", "code": 4403, "reason": ForeignOrigin.title})
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -83,25 +80,22 @@ class Guard:
         await (redirect or self._app)(scope, receive, send)
 
     def _check_origin(self, scope: Scope) -> None:
-        """Refuse a change asked for by another site. Without an Origin only callers without a cookie go on (to a 401)."""
+        """Refuse a change asked for by another site; without an Origin only who has no cookie goes on, to a 401."""
         if scope["method"] in SAFE_METHODS or scope["path"].startswith(FOREIGN_POSTS):
             return
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        has_cookie = session_token(self._rt, headers.get("cookie", "")) is not None
-        if origin != self._rt.settings.base_url and (origin is not None or has_cookie):
+        origin = Headers(scope=scope).get("origin")
+        if origin != self._rt.settings.base_url and (origin is not None or session_token(self._rt, scope) is not None):
             raise ForeignOrigin
 
     async def _guarded(self, scope: Scope) -> Response | None:
         """Answer document requests that are not for this caller; scripts are public, data is not."""
-        path = "/" + scope["path"].strip("/").removesuffix("/index.html").removesuffix(".html").removesuffix("index")
+        path = page_path(scope["path"])
         is_admin = path == "/admin" or path.startswith("/admin/")
         if scope["method"] not in SAFE_METHODS or not (path == "/" or path in SIGNED_IN_PAGES or is_admin):
             return None
-        token = session_token(self._rt, Headers(scope=scope).get("cookie", ""))
-        caller = await accounts.find_caller(self._rt, token)
+        caller = await accounts.find_caller(self._rt, session_token(self._rt, scope))
         if is_admin and (caller is None or caller.role != "admin"):
-            raise NotFound
+            raise NotAllowed
         if path in SIGNED_IN_PAGES and caller is None:
             return RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
         if path == "/" and caller is not None:
@@ -110,28 +104,28 @@ class Guard:
         return None
 
 
-def session_token(rt: Runtime, cookie_header: str) -> str | None:
-    """Return the session cookie's value from a Cookie header, if there is one."""
-    try:
-        morsel = SimpleCookie(cookie_header).get(rt.settings.session_cookie)
-    except CookieError:
-        return None
-    return morsel.value if morsel else None
+def session_token(rt: Runtime, scope: Scope) -> str | None:
+    """Return the session cookie's value if there is one, read exactly as the routes read it."""
+    return HTTPConnection(scope).cookies.get(rt.settings.session_cookie)
+
+
+def page_path(path: str) -> str:
+    """Return the address of the page that the file server would give for a path, however it is written."""
+    plain = posixpath.normpath("/" + path.strip("/"))
+    page = plain.removesuffix("/index.html").removesuffix(".html")
+    return "/" if page in {"", "/index"} else page
 
 
 def problem(error: OoError, request_id: str) -> Response:
     """Answer a refusal or an outage as problem+json."""
-    headers = {"Cache-Control": "no-store"}
-    if isinstance(error, TooMany):
-        headers["Retry-After"] = str(error.retry_after)
-    body = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "request_id": request_id,
-    }
-    return JSONResponse(body, error.status, headers, media_type="application/problem+json")
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else {}
+    return _described(error.status, error.title, error.detail, request_id, headers=headers)
+
+
+def _described(status: int, title: str, detail: str, request_id: str, *, headers: Mapping[str, str] | None) -> Response:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "request_id": request_id}
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 def install(app: FastAPI) -> None:
@@ -144,19 +138,18 @@ def install(app: FastAPI) -> None:
         return problem(expected, request.state.request_id)
 
     async def invalid(request: Request, error: Exception) -> Response:
-        first: dict[str, Any] = dict(cast("RequestValidationError", error).errors()[0])
-        field = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"}) or "body"
-        return problem(_Shown(422, "That does not fit", f"{field}: {first['msg']}"), request.state.request_id)
+        return problem(Invalid(first_fault(cast("RequestValidationError", error))), request.state.request_id)
 
     async def http(request: Request, error: Exception) -> Response:
         known = cast("HTTPException", error)
-        answer = problem(_Shown(known.status_code, str(known.detail), str(known.detail)), request.state.request_id)
-        answer.headers.update(known.headers or {})
-        return answer
+        if known.status_code == UNREADABLE:
+            return problem(Invalid("body: could not be read"), request.state.request_id)
+        said = str(known.detail)
+        return _described(known.status_code, said, said, request.state.request_id, headers=known.headers)
 
     async def bug(request: Request, error: Exception) -> Response:
         _log.error("request.failed", cause=type(error).__name__, exc_info=error)
-        return problem(_Shown(500, OoError.title, OoError.title), request.state.request_id)
+        return problem(OoError(), request.state.request_id)
 
     app.add_exception_handler(OoError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -164,13 +157,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, bug)
 
 
-class _Shown(OoError):
-    """A foreign error in our own clothes."""
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status  # type: ignore[misc]
-        self.title = title  # type: ignore[misc]
+def first_fault(error: RequestValidationError) -> str:
+    """Name the first field that does not fit, and what it should be; never what was sent in it."""
+    first: dict[str, Any] = dict(error.errors()[0])
+    if first["type"] == "json_invalid":
+        return "body: is not valid JSON"
+    parts = (str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    name = ".".join(parts).encode("ascii", "replace").decode()[:LONGEST_NAME]
+    return f"{name or 'body'}: {first['msg'].removeprefix('Value error, ')}"
 
 
 async def _limited(scope: Scope, receive: Receive) -> Receive:

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from oo_app import ops
 from oo_app.kit.errors import Busy, NotFound
 from oo_app.runtime import current
+from oo_app.web import schemas
 
 router = APIRouter(tags=["system"])
 
@@ -19,7 +20,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: schemas.PROBLEMS[503]})
 async def readyz() -> dict[str, str]:
     """Tell that the database answers and is migrated."""
     if not await ops.is_ready(current(), ops.head()):

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from reflex.event import Event
 from reflex.state import BaseState, State
-from reflex.utils import format
+from reflex.utils.format import json_dumps
 
 from oo_app.runtime import Runtime
 from state.base import SessionBinding
@@ -46,7 +46,7 @@ class Tab:
 
     def leaving(self) -> str:
         """Return everything that a hydration would send."""
-        return format.json_dumps(self.root.dict())
+        return json_dumps(self.root.dict())
 
 
 def said(events: Any) -> str:
