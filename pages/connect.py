@@ -12,10 +12,10 @@ from pages.parts import PlainForm, frame, leaving
 from state.connect import ConnectState, Row
 
 SWITCHES = (
-    ("Notify me", "notify", "A quiet note when something matters."),
+    ("Notify me", "notify", "A quiet note when something matters, once oO can send one."),
     ("Pause oO", "paused", "No tips until you switch this off."),
     ("Learn across people", "learn_across_people", "Let what helps you help others, without your words."),
-    ("Allow remote AI", "allow_remote_ai", "Let a language model elsewhere word your tips."),
+    ("Allow remote AI", "allow_remote_ai", "Let a language model elsewhere word your tips, once oO uses one."),
 )
 NOT_ZONES = {"localtime", "posixrules", "Factory"}
 

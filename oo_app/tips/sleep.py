@@ -12,7 +12,7 @@ DISMISSED = timedelta(days=7)
 
 def snoozed_until(snooze: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     """Return when a snoozed item wakes, in UTC; None for "not for me", which lasts until its rule is removed."""
-    local = now.astimezone(zone)
+    now, local = now.astimezone(UTC), now.astimezone(zone)
     if snooze == "not_for_me":
         return None
     if snooze == "too_big":

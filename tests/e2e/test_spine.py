@@ -96,9 +96,7 @@ async def connected(page: Page, email: str) -> None:
     await page.get_by_label("Email").fill(email)
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.wait_for_url("**/connect")
-    await (
-        page.get_by_role("link", name="Connect Todoist").or_(page.get_by_role("button", name="Connect Todoist")).click()
-    )
+    await page.get_by_role("button", name="Connect Todoist", exact=True).click()
     await page.get_by_role("button", name="Agree").click()
     await page.wait_for_url("**/connect")
     await expect(page.get_by_text("Connected", exact=True)).to_be_visible()
