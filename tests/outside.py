@@ -1,4 +1,4 @@
-"""Turning the outside world: other settings, the sandbox's knobs, answers held back, what left for it, what lies on disk."""
+"""Turning the outside world: settings, the sandbox's knobs, answers held back; what left for it, what lies on disk."""
 
 import asyncio
 from collections.abc import Callable

@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     @property
     def has_sandbox(self) -> bool:
         """Whether the stand-ins are served."""
-        return (not self.is_production and self._is_local) if self.oo_sandbox is None else self.oo_sandbox
+        return (not self.is_production and self.is_local) if self.oo_sandbox is None else self.oo_sandbox
 
     @property
     def sandbox_url(self) -> str:
@@ -198,7 +198,8 @@ class Settings(BaseSettings):
         return self.model_copy(update=update)
 
     @cached_property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
         return is_loopback(self.host) and is_loopback(urlsplit(self.base_url).hostname or "")
 
     def _refusals(self) -> list[str]:
@@ -210,9 +211,9 @@ class Settings(BaseSettings):
                 problems.append(f"{name}: each key needs at least {LEAST_SECRET_LENGTH} characters")
         if self.is_production and not self.oo_base_url:
             problems.append("OO_BASE_URL: production needs it set")
-        if self.is_production and self.oo_base_url and not (self.is_https or self._is_local):
+        if self.is_production and self.oo_base_url and not (self.is_https or self.is_local):
             problems.append("OO_BASE_URL: production needs https")
-        if self.oo_sandbox and (self.is_production or not self._is_local):
+        if self.oo_sandbox and (self.is_production or not self.is_local):
             problems.append(
                 "OO_SANDBOX: the sandbox serves only development, with HOST and OO_BASE_URL on this machine"
             )

@@ -4,6 +4,7 @@ import json
 import posixpath
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
+from urllib.parse import quote, urlsplit
 
 import structlog
 from fastapi import Depends, FastAPI, Request
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oo_app import accounts, connections
 from oo_app.kit import log
+from oo_app.kit.config import is_loopback
 from oo_app.kit.errors import ForeignOrigin, Invalid, NotAllowed, OoError, Refused, TooLarge, TooMany
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime, current
@@ -73,7 +75,7 @@ class Guard:
         try:
             self._check_origin(scope)
             receive = await _limited(scope, receive)
-            redirect = await self._guarded(scope)
+            redirect = self._moved(scope) or await self._guarded(scope)
         except OoError as error:
             await problem(error, request_id)(scope, receive, send)
             return
@@ -86,6 +88,18 @@ class Guard:
         origin = Headers(scope=scope).get("origin")
         if origin != self._rt.settings.base_url and (origin is not None or session_token(self._rt, scope) is not None):
             raise ForeignOrigin
+
+    def _moved(self, scope: Scope) -> Response | None:
+        """Lead people who typed this machine's other name to the one that cookies and the websocket know."""
+        headers = Headers(scope=scope)
+        base = self._rt.settings.base_url
+        name = headers.get("host", "").rpartition(":")[0]
+        is_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+        is_here = name != urlsplit(base).hostname and is_loopback(name) and self._rt.settings.is_local
+        if not is_page or not is_here or scope["path"].startswith("/sandbox/"):
+            return None
+        query = scope["query_string"].decode("latin-1")
+        return RedirectResponse(f"{base}{quote(scope['path'])}{'?' if query else ''}{query}", status_code=307)
 
     async def _guarded(self, scope: Scope) -> Response | None:
         """Answer document requests that are not for this caller; scripts are public, data is not."""

@@ -165,7 +165,7 @@ async def test_a_new_person_has_the_quiet_defaults(rt: Runtime):
     chosen = await preferences(rt, await account(rt, person()))
 
     assert (chosen.time_zone, chosen.quiet_from, chosen.quiet_to) == (None, "22:00", "08:00")
-    assert not (chosen.notify or chosen.paused or chosen.learn_across_people or chosen.allow_remote_ai)
+    assert not any((chosen.notify, chosen.paused, chosen.learn_across_people, chosen.allow_remote_ai))
     assert str(chosen.zone) == "UTC"
 
 
