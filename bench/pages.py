@@ -8,7 +8,7 @@ import statistics
 from pathlib import Path
 
 import httpx
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from bench.person import cookie_of
 from tests.e2e.conftest import FLAGS, installed_browser
@@ -53,7 +53,7 @@ async def measure(site: Served) -> list[tuple[str, str, str]]:
     return rows
 
 
-async def _page(browser: Browser, site: Served, cookie: str):  # noqa: ANN202
+async def _page(browser: Browser, site: Served, cookie: str) -> tuple[BrowserContext, Page]:
     context = await browser.new_context(viewport={"width": 360, "height": 740})
     await context.add_cookies([{"name": "oo_session", "value": cookie, "url": site.url}])
     await context.add_init_script(WATCH)
@@ -102,9 +102,7 @@ async def _lighthouse(site: Served, path: str, cookie: str | None) -> dict[str, 
 
 
 async def _lighthouse_once(site: Served, path: str, cookie: str | None) -> dict[str, float]:
-    report = site.folder / "lighthouse.json"
-    headers = site.folder / "headers.json"
-    headers.write_text(json.dumps({"Cookie": f"oo_session={cookie}"} if cookie else {}))
+    report, headers = _files(site, cookie)
     process = await asyncio.create_subprocess_exec(
         str(ROOT / ".venv/bin/node"),
         str(ROOT / "tests/node/node_modules/lighthouse/cli/index.js"),
@@ -119,6 +117,17 @@ async def _lighthouse_once(site: Served, path: str, cookie: str | None) -> dict[
         env=os.environ | {"CHROME_PATH": installed_browser() or ""},
     )
     if await process.wait() != 0:
-        raise RuntimeError("Lighthouse failed")
-    found = json.loads(Path(report).read_text())["categories"]
+        msg = "Lighthouse failed"
+        raise RuntimeError(msg)
+    return _scores(report)
+
+
+def _files(site: Served, cookie: str | None) -> tuple[Path, Path]:
+    headers = site.folder / "headers.json"
+    headers.write_text(json.dumps({"Cookie": f"oo_session={cookie}"} if cookie else {}))
+    return site.folder / "lighthouse.json", headers
+
+
+def _scores(report: Path) -> dict[str, float]:
+    found = json.loads(report.read_text())["categories"]
     return {name: found[name]["score"] * 100 for name in CATEGORIES}

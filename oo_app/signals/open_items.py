@@ -58,7 +58,7 @@ _COLUMNS = (
 )
 
 
-async def open_items(rt: Runtime, user_id: str, *, sleeping: Select[tuple[str]]) -> Sequence[OpenItem]:
+async def open_items(rt: Runtime, user_id: str, *, sleeping: Select[str]) -> Sequence[OpenItem]:
     """Return what could be suggested: open, completable, not on its way to being completed, and not asleep.
 
     `sleeping` selects the ids of items that are out, by the parameters `user_id` and `now`, so that one query answers.
@@ -69,7 +69,7 @@ async def open_items(rt: Runtime, user_id: str, *, sleeping: Select[tuple[str]])
 
 
 @cache
-def _open_items(sleeping: Select[tuple[str]]) -> Select[Any]:
+def _open_items(sleeping: Select[str]) -> Select[*tuple[Any, ...]]:
     """Build the query once a selection of sleepers; that takes as long as running it."""
     closing = exists().where(col(Closing.item_id) == col(Item.id), col(Closing.done_at).is_(None))
     return (

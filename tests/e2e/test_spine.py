@@ -112,7 +112,7 @@ async def row_at_todoist(phone: Story, title: str) -> str:
 
 
 async def expect_closed(phone: Story, title: str, before: str) -> None:
-    """Wait for the close, which leaves six seconds after the tap: the task is gone there, or has moved on if it recurs."""
+    """Wait for the close, six seconds after the tap: the task is gone there, or has moved on if it recurs."""
     for _ in range(30):
         if await row_at_todoist(phone, title) != before:
             return

@@ -220,9 +220,7 @@ async def test_a_refused_grant_needs_attention_until_it_is_connected_again(ada: 
     assert (await state_of(ada))["state"] == "connected"
 
 
-async def test_what_was_done_while_the_grant_was_refused_leaves_after_connecting_again(
-    ada: Browser, clock: FakeClock
-):
+async def test_what_was_done_while_the_grant_was_refused_leaves_after_connecting_again(ada: Browser, clock: FakeClock):
     tip = (await ada.recommend())["tip"]
     before = await todoist_task(ada.rt, ada, tip["id"])
     await ada.react(tip["impression_id"], "done")

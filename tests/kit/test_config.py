@@ -1,0 +1,323 @@
+"""Settings: every problem named in one line, secrets made once, the sandbox at home only."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from oo_app.kit.config import RESERVED, Settings, SettingsError, explain, is_loopback
+
+LONG = "k" * 32
+PRODUCTION = {
+    "OO_ENV": "production",
+    "OO_BASE_URL": "https://oo.example",
+    "OO_SECRET_KEYS": LONG,
+    "OO_ENCRYPTION_KEYS": LONG,
+}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment in which nothing is set, in an empty folder."""
+    for name, *_ in explain():
+        monkeypatch.delenv(name, raising=False)
+    for name in RESERVED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def problems() -> list[str]:
+    """Return what keeps us from starting, a line each."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.load()
+    return str(refused.value).splitlines()
+
+
+def test_without_any_variable_everything_has_a_default():
+    settings = Settings.load()
+
+    assert (settings.port, settings.host, settings.base_url) == (8000, "127.0.0.1", "http://localhost:8000")
+    assert settings.db_url == "sqlite+aiosqlite:///data/oo.db"
+    assert settings.keys_url == "sqlite+aiosqlite:///data/keys.db"
+    assert settings.todoist_sync_interval_ms == 600_000
+    assert not settings.is_production
+    assert settings.has_sandbox
+
+
+def test_the_port_moves_the_address(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, PORT="9000")
+
+    settings = Settings.load()
+
+    assert (settings.base_url, settings.sandbox_url) == ("http://localhost:9000", "http://127.0.0.1:9000")
+
+
+def test_the_data_folder_moves_everything_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    put(monkeypatch, OO_DATA_DIR=str(tmp_path / "elsewhere"))
+
+    settings = Settings.load()
+
+    assert settings.db_url == f"sqlite+aiosqlite:///{tmp_path}/elsewhere/oo.db"
+    assert sorted(file.name for file in (tmp_path / "elsewhere").iterdir()) == ["encryption.key", "secret.key"]
+
+
+@pytest.mark.parametrize("name", ["OO_TYPO", "OO_SECRET_KEY", "oo_typo"])
+def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str):
+    put(monkeypatch, **{name: "1"})
+
+    assert problems() == [f"{name.upper()}: no such variable"]
+
+
+def test_an_unknown_variable_in_the_file_is_named_too():
+    Path(".env").write_text("OO_TYPO=1\nSOMETHING_ELSE=2\n")
+
+    assert problems() == ["OO_TYPO: no such variable"]
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_variable_of_a_later_version_is_no_problem(monkeypatch: pytest.MonkeyPatch, name: str):
+    put(monkeypatch, **{name: "1"})
+
+    assert Settings.load()
+
+
+def test_variables_of_other_programs_are_no_problem(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, FOO="1", LITELLM_URL="http://localhost", ROOM="12")
+
+    assert Settings.load()
+
+
+def test_the_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch):
+    Path(".env").write_text("PORT=9000\nHOST=::1\n")
+    put(monkeypatch, PORT="9001")
+
+    settings = Settings.load()
+
+    assert (settings.port, settings.host) == (9001, "::1")
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, PORT="", OO_SANDBOX="", OO_SECRET_KEYS="")
+
+    assert Settings.load().port == 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("OO_ENV", "staging"),
+        ("OO_SANDBOX", "perhaps"),
+        ("OO_BASE_URL", "oo.example"),
+        ("OO_BASE_URL", "ftp://oo.example"),
+        ("OO_BASE_URL", "https://oo.example/path"),
+        ("OO_BASE_URL", "https://oo.example?query"),
+        ("OO_BASE_URL", "https://oo.example#part"),
+        ("OO_BASE_URL", "https://ada@oo.example"),
+        ("OO_BASE_URL", "https://oo.example:port"),
+        ("OO_BASE_URL", "https://[::1"),
+        ("OO_BASE_URL", "https://"),
+        ("DATABASE_URL", "postgresql://localhost/oo"),
+        ("DATABASE_URL", "sqlite:///oo.db"),
+        ("OO_KEYS_URL", "sqlite:///keys.db"),
+        ("OO_KEYS_URL", "mysql://localhost/keys"),
+        ("TODOIST_SYNC_INTERVAL_MS", "10"),
+        ("OO_SECRET_KEYS", "short"),
+        ("OO_ENCRYPTION_KEYS", f"{LONG},short"),
+    ],
+)
+def test_a_malformed_value_is_named_in_one_line_that_does_not_repeat_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    put(monkeypatch, **{name: value})
+
+    (line,) = problems()
+
+    assert line.startswith(f"{name}: ")
+    assert value not in line
+
+
+def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, PORT="eighty", OO_ENV="staging", OO_TYPO="1")
+
+    assert [line.partition(":")[0] for line in problems()] == ["OO_TYPO", "PORT", "OO_ENV"]
+
+
+@pytest.mark.parametrize(
+    ("told", "origin"),
+    [
+        ("https://oo.example", "https://oo.example"),
+        ("https://oo.example/", "https://oo.example"),
+        ("https://OO.Example", "https://oo.example"),
+        ("https://oo.example:443", "https://oo.example"),
+        ("http://oo.example:80", "http://oo.example"),
+        ("http://localhost:9000", "http://localhost:9000"),
+        ("http://[::1]:9000", "http://[::1]:9000"),
+        ("https://oo.example:80", "https://oo.example:80"),
+    ],
+)
+def test_the_address_is_written_as_browsers_send_it(monkeypatch: pytest.MonkeyPatch, told: str, origin: str):
+    put(monkeypatch, OO_BASE_URL=told)
+
+    assert Settings.load().base_url == origin
+
+
+@pytest.mark.parametrize(
+    ("present", "missing"),
+    [
+        ("GOOGLE_CLIENT_ID", ["GOOGLE_CLIENT_SECRET"]),
+        ("GOOGLE_CLIENT_SECRET", ["GOOGLE_CLIENT_ID"]),
+        ("TODOIST_CLIENT_ID", ["TODOIST_CLIENT_SECRET"]),
+        ("APPLE_KEY_ID", ["APPLE_CLIENT_ID", "APPLE_TEAM_ID", "APPLE_PRIVATE_KEY"]),
+    ],
+)
+def test_a_half_set_group_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, present: str, missing: list[str]):
+    put(monkeypatch, **{present: "something"})
+
+    assert problems() == [f"{name}: missing, while {present} is set" for name in missing]
+
+
+def test_production_names_each_missing_variable(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, OO_ENV="production")
+
+    assert [line.partition(":")[0] for line in problems()] == ["OO_SECRET_KEYS", "OO_ENCRYPTION_KEYS", "OO_BASE_URL"]
+
+
+def test_production_makes_no_secrets(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, OO_ENV="production")
+
+    problems()
+
+    assert not Path("data").exists()
+
+
+def test_production_starts_with_everything_set(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, **PRODUCTION)
+
+    settings = Settings.load()
+
+    assert (settings.is_production, settings.has_sandbox, settings.is_https) == (True, False, True)
+    assert (settings.session_cookie, settings.flow_cookie) == ("__Host-oo_session", "__Host-oo_flow")
+
+
+def test_production_wants_https(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, **PRODUCTION | {"OO_BASE_URL": "http://oo.example"})
+
+    assert problems() == ["OO_BASE_URL: production needs https"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OO_SANDBOX": "true", "HOST": "0.0.0.0"},
+        {"OO_SANDBOX": "true", "HOST": "192.168.1.4"},
+        {"OO_SANDBOX": "true", "OO_BASE_URL": "https://oo.example"},
+        {"OO_SANDBOX": "true", "OO_BASE_URL": "http://localhost.oo.example"},
+        PRODUCTION | {"OO_SANDBOX": "true"},
+        PRODUCTION | {"OO_SANDBOX": "true", "OO_BASE_URL": "http://localhost:8000"},
+    ],
+)
+def test_the_sandbox_is_refused_away_from_home(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]):
+    put(monkeypatch, **variables)
+
+    assert [line.partition(":")[0] for line in problems()] == ["OO_SANDBOX"]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"HOST": "0.0.0.0"}, {"OO_BASE_URL": "https://oo.example"}, {"OO_SANDBOX": "no"}]
+)
+def test_the_sandbox_stays_away_by_itself(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]):
+    put(monkeypatch, **variables)
+
+    assert not Settings.load().has_sandbox
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"])
+def test_this_machine_is_known_by_its_names(host: str):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "localhost.example", "example", "10.0.0.1", "127.0.0.1.example"])
+def test_other_machines_are_told_apart(host: str):
+    assert not is_loopback(host)
+
+
+def test_development_secrets_are_made_once_for_us_alone():
+    first, second = Settings.load(), Settings.load()
+
+    assert (first.secret_keys, first.encryption_keys) == (second.secret_keys, second.encryption_keys)
+    assert first.secret_keys != first.encryption_keys
+    assert all(len(key) >= 32 for key in (*first.secret_keys, *first.encryption_keys))
+    files = sorted(Path("data").iterdir())
+    assert [(file.name, stat.S_IMODE(file.stat().st_mode)) for file in files] == [
+        ("encryption.key", 0o600),
+        ("secret.key", 0o600),
+    ]
+
+
+def test_secrets_that_are_set_are_not_made(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, OO_SECRET_KEYS=f"{LONG}, {LONG[::-1]}x", OO_ENCRYPTION_KEYS=LONG)
+
+    settings = Settings.load()
+
+    assert settings.secret_keys == (LONG, f"{LONG}x")
+    assert not Path("data").exists()
+
+
+def test_commas_alone_are_no_secret(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, OO_SECRET_KEYS=" , ")
+
+    assert len(Settings.load().secret_keys) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named():
+    Path("data").write_text("a file stands in the way")
+
+    (line,) = problems()
+
+    assert line.startswith("OO_DATA_DIR: cannot write data/")
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, OO_SECRET_KEYS=LONG, GOOGLE_CLIENT_ID="id", GOOGLE_CLIENT_SECRET="the-google-secret")
+
+    shown = repr(Settings.load())
+
+    assert LONG not in shown
+    assert "the-google-secret" not in shown
+
+
+def test_settings_do_not_change():
+    settings = Settings.load()
+
+    with pytest.raises(ValidationError):
+        settings.port = 9000  # pyright: ignore[reportAttributeAccessIssue] -- that is the point
+
+
+def test_only_providers_without_credentials_are_stood_in_for(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, GOOGLE_CLIENT_ID="id", GOOGLE_CLIENT_SECRET="the-google-secret")
+
+    settings = Settings.load().with_stand_ins("a-key")
+
+    assert (settings.google_client_id, settings.google_issuer) == ("id", "https://accounts.google.com")
+    assert settings.apple_issuer == "http://127.0.0.1:8000/sandbox/apple"
+    assert settings.todoist_api_url == "http://127.0.0.1:8000/sandbox/todoist/api/v1"
+
+
+def test_every_variable_is_explained():
+    assert [name for name, _, meaning in explain() if not meaning] == []
+    assert {"PORT", "OO_ENV", "TODOIST_CLIENT_SECRET"} <= {name for name, *_ in explain()}
+
+
+def test_an_explanation_tells_no_secret(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, OO_SECRET_KEYS=LONG)
+
+    assert LONG not in str(explain())

@@ -1,0 +1,525 @@
+"""Reading a source: what changes there changes here, once, whatever goes wrong on the way."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from oo_app import accounts, signals
+from oo_app.kit.clock import FakeClock
+from oo_app.runtime import Runtime
+from tests.browser import Browser
+from tests.conftest import Faults
+from tests.outside import behind_gate, lies_readable, sent, turn
+from tests.signals.elsewhere import completions, connection, content, item, open_names, opened, stored, told
+
+NEW_ACCOUNT = "new"
+
+Trouble = Callable[[], httpx.Response]
+Fault = Callable[[httpx.Request], httpx.Response | None]
+
+
+async def read(rt: Runtime) -> bool:
+    return await signals.sync(rt, (await connection(rt)).id)
+
+
+async def next_read_in(rt: Runtime) -> float:
+    return ((await connection(rt)).next_read_at - rt.clock.now()).total_seconds()
+
+
+def cursors(rt: Runtime) -> list[str]:
+    """Return whether each reading asked for everything or for changes."""
+    calls = [call.content.decode() for call in sent(rt, "/sync") if b"sync_token" in call.content]
+    return ["full" if "sync_token=%2A" in call else "changes" for call in calls]
+
+
+async def test_the_first_reading_takes_everything_that_is_open(ada: Browser):
+    there = await opened(ada)
+    tasks = (await there.ask("GET", "/tasks", params={"limit": 200}))["results"]
+
+    assert await open_names(ada.rt) == {task["id"] for task in tasks}
+    assert len(tasks) > 40
+    assert cursors(ada.rt)[:2] == ["full", "changes"]
+
+
+async def test_words_are_kept_sealed_and_facts_as_they_are(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add(
+        "Pay the dentist", description="Invoice 7", priority=4, due_date="2026-11-25", deadline_date="2026-12-01"
+    )
+    await read(ada.rt)
+
+    row = await stored(ada.rt, task_id)
+
+    assert await content(ada.rt, row) == "Pay the dentist"
+    assert (row.priority, row.due_on, row.deadline_on) == (4, date(2026, 11, 25), date(2026, 12, 1))
+    assert row.url == f"https://app.todoist.com/app/task/{task_id}"
+    assert (row.is_open, row.is_recurring, row.is_completable) == (True, False, True)
+
+
+async def test_later_readings_ask_for_what_changed(ada: Browser):
+    there = await opened(ada)
+    await read(ada.rt)
+    before = await open_names(ada.rt)
+
+    task_id = await there.add("Something new")
+    await read(ada.rt)
+
+    assert await open_names(ada.rt) == before | {task_id}
+    assert cursors(ada.rt).count("full") == 1
+
+
+async def test_reading_again_changes_nothing_and_tells_nothing(ada: Browser):
+    there = await opened(ada)
+    await there.add("Something new")
+    await read(ada.rt)
+    before = await told(ada.rt, "signals.task.synced")
+
+    await read(ada.rt)
+
+    assert await told(ada.rt, "signals.task.synced") == before
+    assert [each["is_full"] for each in before] == [True, False]
+
+
+async def test_a_change_there_is_a_change_here(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add("Old words", priority=1)
+    await read(ada.rt)
+    before = await stored(ada.rt, task_id)
+
+    await there.change(task_id, content="New words", priority=3)
+    await read(ada.rt)
+
+    after = await stored(ada.rt, task_id)
+    assert (after.id, after.created_at) == (before.id, before.created_at)
+    assert (await content(ada.rt, after), after.priority) == ("New words", 3)
+
+
+async def test_a_deletion_there_closes_the_item_and_is_no_completion(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add("Soon gone")
+    await read(ada.rt)
+
+    await there.delete(task_id)
+    await read(ada.rt)
+
+    assert not (await stored(ada.rt, task_id)).is_open
+    assert await completions(ada.rt) == []
+
+
+async def test_a_completion_elsewhere_is_told_once(ada: Browser, clock: FakeClock):
+    there = await opened(ada)
+    task_id = await there.add("Done elsewhere")
+    await read(ada.rt)
+    clock.advance(timedelta(minutes=7))
+
+    await there.close(task_id)
+    for _ in range(3):
+        await read(ada.rt)
+
+    row = await stored(ada.rt, task_id)
+    assert not row.is_open
+    assert row.completed_at == clock.now()
+    assert await completions(ada.rt) == [row.id]
+    assert (await told(ada.rt, "signals.task.completed"))[0]["completed_at"] == clock.now().isoformat()
+
+
+async def test_a_completion_taken_back_opens_the_item_and_counts_again(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add("Done, or not")
+    await read(ada.rt)
+
+    await there.close(task_id)
+    await read(ada.rt)
+    await there.reopen(task_id)
+    await read(ada.rt)
+    is_open = (await stored(ada.rt, task_id)).is_open
+    await there.close(task_id)
+    await read(ada.rt)
+
+    assert is_open
+    assert len(await completions(ada.rt)) == 2
+
+
+async def test_what_was_never_open_here_is_not_kept(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add("Added and done between two readings")
+    await there.close(task_id)
+
+    await read(ada.rt)
+
+    assert await item(ada.rt, task_id) is None
+    assert await completions(ada.rt) == []
+
+
+async def test_a_recurring_task_done_elsewhere_moves_on_and_stays_open(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add("Water the cactus", due_string="every day")
+    await read(ada.rt)
+    before = await stored(ada.rt, task_id)
+
+    await there.close(task_id)
+    await read(ada.rt)
+
+    after = await stored(ada.rt, task_id)
+    assert (before.is_recurring, after.is_open) == (True, True)
+    assert before.due_on is not None
+    assert after.due_on is not None
+    assert after.due_on > before.due_on
+
+
+async def test_what_a_full_reading_no_longer_tells_of_is_gone(ada: Browser, faults: Faults):
+    before = await open_names(ada.rt)
+    kept = min(before)
+    rows = [{"id": kept, "content": "The only one left"}]
+    faults.fault = answering(full(items=rows), change(items=[]))
+
+    await read(ada.rt)
+
+    assert await open_names(ada.rt) == {kept}
+    assert await completions(ada.rt) == []
+
+
+async def test_an_unknown_cursor_is_answered_by_reading_everything(ada: Browser, faults: Faults):
+    there = await opened(ada)
+    before = await open_names(ada.rt)
+    task_id = await there.add("Added meanwhile")
+    asked = len(cursors(ada.rt))
+    faults.fault = first_changes(lambda: httpx.Response(400, json={"error_tag": "INVALID_ARGUMENT_VALUE"}))
+
+    assert await read(ada.rt)
+
+    assert await open_names(ada.rt) == before | {task_id}
+    assert cursors(ada.rt)[asked:] == ["changes", "full", "changes"]
+
+
+async def test_a_source_that_forgot_everything_sends_everything_again(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add("Of an earlier life")
+    await read(ada.rt)
+
+    await turn(ada, "reset")
+    assert await read(ada.rt)
+
+    assert not (await stored(ada.rt, task_id)).is_open
+    assert len(await open_names(ada.rt)) > 40
+
+
+async def test_a_project_that_is_archived_takes_its_tasks_with_it(ada: Browser, faults: Faults):
+    archived = {"id": "p1", "name": "Old", "is_archived": True}
+    faults.fault = answering(change(projects=[archived]), full(items=[{"id": "t1", "content": "x"}]), change())
+
+    assert await read(ada.rt)
+
+    assert await open_names(ada.rt) == {"t1"}
+
+
+async def test_the_zone_of_the_source_is_taken_until_somebody_says_otherwise(ada: Browser):
+    user_id = (await connection(ada.rt)).user_id
+
+    assert (await accounts.preferences(ada.rt, user_id)).time_zone == "Europe/Berlin"
+
+
+async def test_a_zone_that_nobody_knows_spoils_nothing(ada: Browser, faults: Faults):
+    user_id = (await connection(ada.rt)).user_id
+    async with ada.rt.db.begin() as tx:
+        await tx.session.execute(text("UPDATE preferences SET time_zone = NULL"))
+    faults.fault = answering(full(user={"id": "7", "tz_info": {"timezone": "GMT +3:00"}}), change())
+
+    assert await read(ada.rt)
+
+    assert str((await accounts.preferences(ada.rt, user_id)).zone) == "UTC"
+
+
+async def test_times_come_in_three_kinds(ada: Browser, faults: Faults):
+    dues = {
+        "day": {"date": "2026-11-24"},
+        "floating": {"date": "2026-11-24T09:00:00"},
+        "fixed": {"date": "2026-11-24T09:00:00Z", "timezone": "Asia/Tokyo"},
+    }
+    faults.fault = answering(full(items=[{"id": name, "due": due} for name, due in dues.items()]), change())
+
+    await read(ada.rt)
+
+    day, floating, fixed = [await stored(ada.rt, name) for name in dues]
+    assert (day.due_on, day.due_at, day.due_floating) == (date(2026, 11, 24), None, None)
+    assert (floating.due_on, floating.due_at, floating.due_floating) == (None, None, "2026-11-24T09:00:00")
+    assert fixed.due_at is not None
+    assert fixed.due_at.tzinfo is UTC
+    assert (fixed.due_on, fixed.due_at.hour, fixed.due_floating) == (None, 9, None)
+
+
+def full(**resources: Any) -> httpx.Response:
+    return httpx.Response(200, json={"sync_token": "made-up", "full_sync": True, **resources})
+
+
+def change(**resources: Any) -> httpx.Response:
+    return httpx.Response(200, json={"sync_token": "made-up", "full_sync": False, **resources})
+
+
+def answering(*answers: httpx.Response) -> Fault:
+    """Answer the readings in their order, then leave them to the sandbox."""
+    waiting = list(answers)
+    return lambda request: waiting.pop(0) if waiting and request.url.path.endswith("/sync") else None
+
+
+def first_changes(answer: Trouble) -> Fault:
+    """Answer the first reading that has a cursor."""
+    waiting = [answer]
+
+    def fault(request: httpx.Request) -> httpx.Response | None:
+        is_it = b"sync_token" in request.content and b"sync_token=%2A" not in request.content
+        return waiting.pop()() if waiting and is_it else None
+
+    return fault
+
+
+def unreachable() -> httpx.Response:
+    msg = "nobody there"
+    raise httpx.ReadTimeout(msg)
+
+
+TROUBLE = pytest.mark.parametrize(
+    "trouble",
+    [
+        unreachable,
+        lambda: httpx.Response(503),
+        lambda: httpx.Response(500, text="<h1>Sorry</h1>"),
+        lambda: httpx.Response(429),
+        lambda: httpx.Response(302, headers={"Location": "https://status.example"}),
+        lambda: httpx.Response(200, content=b'{"sync_token":"x","items":[{"id":"t1","cont'),
+        lambda: httpx.Response(200, json=[]),
+        lambda: httpx.Response(200, json={}),
+        lambda: httpx.Response(200, json={"sync_token": 5, "items": []}),
+        lambda: httpx.Response(200, json={"sync_token": "x", "items": None}),
+        lambda: httpx.Response(200, json={"sync_token": "x", "items": {}}),
+    ],
+    ids=["time-out", "503", "500", "429", "302", "torn", "list", "empty", "number", "null items", "object items"],
+)
+
+
+@TROUBLE
+async def test_trouble_loses_nothing_and_is_tried_again_later(ada: Browser, faults: Faults, trouble: Trouble):
+    there = await opened(ada)
+    before = await open_names(ada.rt)
+    task_id = await there.add("Added while in trouble")
+    faults.fault = lambda request: trouble() if request.url.path.endswith("/sync") else None
+
+    failed = await read(ada.rt)
+    meanwhile, pause = await open_names(ada.rt), await next_read_in(ada.rt)
+    faults.fault = None
+    healed = await read(ada.rt)
+
+    assert (failed, healed) == (False, True)
+    assert (meanwhile, pause) == (before, 30)
+    assert await open_names(ada.rt) == before | {task_id}
+
+
+@TROUBLE
+async def test_trouble_at_the_second_half_of_a_full_reading_loses_nothing(
+    ada: Browser, faults: Faults, trouble: Trouble
+):
+    before = await open_names(ada.rt)
+    faults.fault = answering_full_then(trouble)
+
+    assert not await read(ada.rt)
+    faults.fault = None
+    assert await read(ada.rt)
+
+    assert await open_names(ada.rt) == before
+
+
+def answering_full_then(trouble: Trouble) -> Fault:
+    """Send everything again, which is little, and be in trouble afterwards."""
+    waiting = [full(items=[{"id": "t1", "content": "x"}])]
+
+    def fault(request: httpx.Request) -> httpx.Response | None:
+        if not request.url.path.endswith("/sync"):
+            return None
+        return waiting.pop() if waiting else trouble()
+
+    return fault
+
+
+async def test_a_limit_is_respected_as_long_as_the_source_asks(ada: Browser, clock: FakeClock, faults: Faults):
+    asked = len(sent(ada.rt, "/sync"))
+    faults.fault = lambda _: httpx.Response(429, headers={"Retry-After": "300"})
+
+    await read(ada.rt)
+    pause = await next_read_in(ada.rt)
+    clock.advance(timedelta(seconds=299))
+    await signals.sync_due(ada.rt)
+    await ada.rt.jobs.settle()
+
+    assert pause == 300
+    assert len(sent(ada.rt, "/sync")) == asked + 1, "asking again at once would make it worse"
+
+
+async def test_a_limit_told_only_in_the_body_is_respected_too(ada: Browser, faults: Faults):
+    body = {"error_tag": "LIMITS_REACHED", "error_extra": {"retry_after": 120}}
+    faults.fault = lambda _: httpx.Response(429, json=body)
+
+    await read(ada.rt)
+
+    assert await next_read_in(ada.rt) == 120
+
+
+async def test_the_sandboxs_own_limit_ends_and_reading_goes_on(ada: Browser, clock: FakeClock):
+    await turn(ada, "fault", status=429, path="/sync")
+    await read(ada.rt)
+    pause = await next_read_in(ada.rt)
+
+    clock.advance(timedelta(seconds=pause))
+    await signals.sync_due(ada.rt)
+    await ada.rt.jobs.settle()
+
+    assert (await connection(ada.rt)).last_read_at == clock.now()
+
+
+STRANGE: list[dict[str, Any]] = [
+    {"id": "ok", "content": "Fine"},
+    {"id": 5},
+    {"content": "no id"},
+    {"id": ""},
+    {"id": "half", "content": "\ud83d cut", "description": "\udc00"},
+    {"id": "null", "content": None, "due": None, "deadline": None, "duration": None, "priority": None},
+    {"id": "text", "due": "tomorrow", "deadline": "soon", "duration": 5, "priority": "high", "labels": "a"},
+    {"id": "dates", "due": {"date": "someday"}, "deadline": {"date": "2026-13-45"}, "added_at": "long ago"},
+    {"id": "early", "due": {"date": "0001-01-01T00:00:00+14:00"}, "added_at": "0001-01-01T00:00:00+14:00"},
+    {"id": "late", "due": {"date": "9999-12-31T23:59:59-12:00"}, "completed_at": "9999-12-31T23:59:59-12:00"},
+    {"id": "huge", "duration": {"amount": 10**30, "unit": "minute"}, "priority": 10**30},
+    {"id": "minus", "duration": {"amount": -5, "unit": "minute"}, "priority": -1},
+    {"id": "nul", "content": "a\x00b"},
+    {"id": "x" * 1000, "content": "y" * 20_000, "description": "z" * 20_000},
+]
+
+
+async def test_strange_tasks_spoil_nobody_elses_reading(ada: Browser, faults: Faults):
+    answer = '{"sync_token":"x","full_sync":true,"projects":[null,5,{"id":null}],"user":"who?","items":%s}'
+    body = answer % json.dumps([None, 5, "task", [], *STRANGE])
+    faults.fault = answering(httpx.Response(200, text=body), change(projects=5, user=[]))
+
+    assert await read(ada.rt)
+
+    names = await open_names(ada.rt)
+    assert {"ok", "half", "null", "text", "dates", "early", "late", "huge", "minus", "nul"} <= names
+    assert "5" not in names
+    huge, minus = await stored(ada.rt, "huge"), await stored(ada.rt, "minus")
+    assert (huge.minutes, huge.priority, minus.minutes, minus.priority) == (1440, 4, None, 1)
+    assert await content(ada.rt, await stored(ada.rt, "half")) == "? cut"
+
+
+async def test_a_slow_source_delays_nobody_else(ada: Browser, rt: Runtime, app: httpx.ASGITransport, clock: FakeClock):
+    async with Browser(rt, app) as ben:
+        await ben.sign_in("ben@sandbox.test")
+        await ben.open("/connect/todoist/start")
+        await ben.press("Agree", account="ben")
+        await rt.jobs.settle()
+        bens = await connection(rt, (await ben.get("/api/v1/me")).json()["id"])
+    adas = await connection(rt, (await ada.get("/api/v1/me")).json()["id"])
+    gated, gate = behind_gate(rt, of_first_caller())
+    clock.advance(timedelta(minutes=10))
+
+    await signals.sync_due(gated)
+    await gate.reached.wait()
+    await gated.jobs.wait([f"sync:{bens.id}"], timeout_s=5)
+    await gated.jobs.wait([f"sync:{adas.id}"], timeout_s=0.05)
+    read_at = {row.id: row.last_read_at for row in [await connection(rt, each.user_id) for each in (adas, bens)]}
+
+    assert sorted(moment == clock.now() for moment in read_at.values() if moment) == [False, True]
+    gate.opened.set()
+    await gated.jobs.settle()
+    await gated.http.stop()
+
+
+def of_first_caller() -> Callable[[httpx.Request], bool]:
+    """Choose the calls of whoever calls first."""
+    tokens: list[str] = []
+
+    def holds(request: httpx.Request) -> bool:
+        tokens.append(request.headers["authorization"])
+        return request.headers["authorization"] == tokens[0]
+
+    return holds
+
+
+async def test_reading_twice_at_once_is_reading_once_after_the_other(ada: Browser):
+    there = await opened(ada)
+    task_id = await there.add("Added before both")
+
+    assert await asyncio.gather(read(ada.rt), read(ada.rt)) == [True, True]
+
+    assert (await stored(ada.rt, task_id)).is_open
+    assert len(await told(ada.rt, "signals.task.synced")) == 2
+
+
+async def test_connecting_with_another_account_leaves_nothing_of_the_old_one(ada: Browser):
+    before = await open_names(ada.rt)
+
+    await ada.open("/connect/todoist/start")
+    await ada.press("Agree", account="new")
+    await ada.rt.jobs.settle()
+
+    assert before
+    assert [await item(ada.rt, name) for name in sorted(before)] == [None] * len(before)
+    assert (await ada.recommend())["tip"] is None
+
+
+async def test_connecting_with_the_same_account_again_keeps_the_items(ada: Browser):
+    name = min(await open_names(ada.rt))
+    before = await stored(ada.rt, name)
+
+    await ada.connect_todoist()
+
+    after = await stored(ada.rt, name)
+    assert (after.id, after.is_open) == (before.id, True)
+    assert cursors(ada.rt).count("full") == 2
+
+
+async def test_an_empty_account_is_connected_and_has_nothing_to_say(browser: Browser):
+    await browser.sign_in("ada@sandbox.test")
+    await browser.open("/connect/todoist/start")
+    await browser.press("Agree", account=NEW_ACCOUNT)
+    await browser.rt.jobs.settle()
+
+    assert await open_names(browser.rt) == set()
+    assert (await browser.recommend())["reason"] == "nothing_suitable"
+
+
+async def test_ten_thousand_items_are_read_without_holding_others_up(ada: Browser, faults: Faults, clock: FakeClock):
+    rows = [{"id": f"t{number}", "content": f"Task {number}", "project_id": "p"} for number in range(10_000)]
+    faults.fault = answering(full(items=rows, projects=[{"id": "p", "name": "P"}]), change())
+    waits: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def watch() -> None:
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.01)
+            waits.append(loop.time() - before)
+
+    watching = asyncio.create_task(watch())
+    before = loop.time()
+    assert await read(ada.rt)
+    took = loop.time() - before
+    watching.cancel()
+
+    assert len(await open_names(ada.rt)) == 10_000
+    assert took < 10, "about one second"
+    assert max(waits) < 2, "about a quarter of a second"
+
+
+async def test_nothing_read_lies_readable(ada: Browser, tmp_path: Path):
+    there = await opened(ada)
+    await there.add("Buy xylophones", description="Quokka Street 7")
+
+    await read(ada.rt)
+
+    assert lies_readable(tmp_path, "xylophones") == []
+    assert lies_readable(tmp_path, "Quokka") == []
