@@ -86,6 +86,12 @@ def build_front_end() -> None:
     if STAMP.exists() and STAMP.read_text() == inputs:
         return
     print("Building the front end; this takes about a minute the first time.", flush=True)  # noqa: T201 -- for a person
+    # Without it Reflex asks several registries for the fastest and takes that one, whatever npm is set up to use.
+    npm = str(Path(sys.executable).parent / "npm")
+    asked = [npm, "config", "get", "registry"]
+    registry = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 -- our own npm
+    if registry.returncode == 0:
+        set_environment({"NPM_CONFIG_REGISTRY": registry.stdout.strip()})
     exported = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--no-zip", "--frontend-only"],
         cwd=ROOT,

@@ -1,15 +1,18 @@
 """Turning the outside world: settings, the sandbox's knobs, answers held back; what left for it, what lies on disk."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from oo_app import sandbox, web, wiring
+from oo_app.kit.crypto import Vault
 from oo_app.kit.http import Http
 from oo_app.runtime import Runtime, use
 from tests.browser import Browser
@@ -22,6 +25,16 @@ def with_settings(rt: Runtime, **changes: object) -> Runtime:
     rt.bus.bind(wiring.handlers(changed))
     use(changed)
     return changed
+
+
+@asynccontextmanager
+async def rekeyed(rt: Runtime, secret_keys: str) -> AsyncGenerator[Runtime]:
+    """Run with other secret keys, as after a restart, until the block ends."""
+    settings = rt.settings.model_copy(update={"oo_secret_keys": SecretStr(secret_keys)})
+    vault = Vault(settings)
+    await vault.start()
+    yield replace(rt, settings=settings, vault=vault)
+    await vault.stop()
 
 
 def moved(rt: Runtime, base_url: str) -> tuple[Runtime, httpx.ASGITransport]:

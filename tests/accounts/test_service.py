@@ -14,7 +14,8 @@ from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import NotFound
 from oo_app.runtime import Runtime
 from tests.accounts.people import google_person, person
-from tests.outside import lies_readable, with_settings
+from tests.conftest import KEY
+from tests.outside import lies_readable, rekeyed, with_settings
 
 
 async def account(rt: Runtime, who: accounts.Person) -> str:
@@ -98,6 +99,15 @@ async def test_an_address_is_found_however_it_is_written(rt: Runtime, asked: str
     user_id = await account(rt, person(email="Ada@example.com"))
 
     assert await find_by_email(rt, asked) == [user_id]
+
+
+async def test_an_address_is_found_after_the_secret_key_was_changed(rt: Runtime):
+    user_id = await account(rt, person())
+
+    async with rekeyed(rt, f"{'n' * 32},{KEY}") as changed:
+        assert await find_by_email(changed, "ada@example.com") == [user_id]
+        await account(changed, person())
+        assert await find_by_email(changed, "ada@example.com") == [user_id]
 
 
 async def test_an_address_lies_nowhere_readable(rt: Runtime, tmp_path: Path):

@@ -1,6 +1,7 @@
 """What is connected, how fresh it is, when it is read next, and taking it back."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -135,6 +136,42 @@ async def test_disconnecting_an_ended_token_revokes_with_a_new_one(ada: Browser,
     clock.advance(timedelta(hours=2))
 
     assert await disconnect(ada.rt, (await connection(ada.rt)).user_id, "todoist")
+
+
+class Hasty(FakeClock):
+    """A clock whose limits in real time are over at once."""
+
+    def timeout(self, seconds: float) -> asyncio.Timeout:
+        return asyncio.timeout(0.05)
+
+
+async def test_a_source_that_never_answers_is_left_without_it(ada: Browser, clock: FakeClock):
+    row = await connection(ada.rt)
+    gated, gate = behind_gate(ada.rt, lambda request: "access_tokens" in request.url.path)
+    rt = replace(gated, clock=Hasty(clock.now()))
+
+    was_revoked = await disconnect(rt, row.user_id, "todoist")
+
+    assert gate.reached.is_set()
+    assert not was_revoked
+    assert await connection_id_of(rt, row.user_id, "todoist") is None
+    await rt.http.stop()
+
+
+async def test_a_reading_that_never_ends_does_not_keep_anybody_from_leaving(ada: Browser, clock: FakeClock):
+    row = await connection(ada.rt)
+    gated, gate = behind_gate(ada.rt, lambda request: request.url.path.endswith("/sync"))
+    rt = replace(gated, clock=Hasty(clock.now()))
+    reading = asyncio.create_task(signals.sync(rt, row.id))
+    await gate.reached.wait()
+
+    was_revoked = await disconnect(rt, row.user_id, "todoist")
+
+    assert not was_revoked
+    assert await connection_id_of(rt, row.user_id, "todoist") is None
+    gate.opened.set()
+    assert not await reading
+    await rt.http.stop()
 
 
 async def test_disconnecting_wins_over_a_reading_under_way(ada: Browser, clock: FakeClock):

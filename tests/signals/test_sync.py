@@ -15,8 +15,8 @@ from oo_app import accounts, signals
 from oo_app.kit.clock import FakeClock
 from oo_app.runtime import Runtime
 from tests.browser import Browser
-from tests.conftest import Faults
-from tests.outside import behind_gate, lies_readable, sent, turn
+from tests.conftest import KEY, Faults
+from tests.outside import behind_gate, lies_readable, rekeyed, sent, turn
 from tests.signals.elsewhere import completions, connection, content, item, open_names, opened, stored, told
 
 NEW_ACCOUNT = "new"
@@ -480,6 +480,18 @@ async def test_connecting_with_the_same_account_again_keeps_the_items(ada: Brows
     after = await stored(ada.rt, name)
     assert (after.id, after.is_open) == (before.id, True)
     assert cursors(ada.rt).count("full") == 2
+
+
+async def test_the_same_account_is_known_after_the_secret_key_was_changed(ada: Browser):
+    row = await connection(ada.rt)
+    before = await stored(ada.rt, min(await open_names(ada.rt)))
+    async with ada.rt.db.begin() as tx:
+        await tx.session.execute(text("UPDATE connection SET cursor = NULL"))
+
+    async with rekeyed(ada.rt, f"{'n' * 32},{KEY}") as changed:
+        assert await signals.sync(changed, row.id)
+
+    assert (await stored(ada.rt, before.external_id)).id == before.id
 
 
 async def test_an_empty_account_is_connected_and_has_nothing_to_say(browser: Browser):
