@@ -1,16 +1,16 @@
 """Factories: a person with tasks, without the round trips of sign-in and of a source."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import col
 
-from oo_app import accounts, tips
-from oo_app.accounts import Person
+from oo_app import tips
+from oo_app.accounts.models import Preferences, Session, User
 from oo_app.connections.models import Connection
-from oo_app.kit.crypto import Place
+from oo_app.kit.crypto import PersonVault, Place, hash_token, new_token
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Item
@@ -31,52 +31,60 @@ class Somebody:
 
 async def a_person(rt: Runtime, name: str = "ada", *, tasks: int = 3, **chosen: Any) -> Somebody:
     """Make a person whose source was just read: nothing is read again while the test lasts."""
-    identity = Person(f"{rt.settings.sandbox_url}/sandbox/google", name, f"{name}@sandbox.test", None)
-    user_id, token = await accounts.sign_in(rt, identity, replacing=None)
-    if chosen:
-        await accounts.choose(rt, user_id, **chosen)
-    connection_id = await a_connection(rt, user_id)
-    items = [await a_task(rt, user_id, connection_id, content=f"{name}'s task {n}") for n in range(tasks)]
-    return Somebody(user_id, token, connection_id, tuple(items))
-
-
-async def a_connection(rt: Runtime, user_id: str) -> str:
-    """Connect the person to Todoist."""
-    connection_id = new_id(rt.clock.now())
-    vault = await rt.vault.for_user(user_id)
+    user_id, token = new_id(rt.clock.now()), new_token()
+    vault = await rt.vault.create_for(user_id)
+    email = vault.seal(f"{name}@sandbox.test", Place("user", user_id, "email"))
     async with rt.db.begin() as tx:
-        tx.session.add(
-            Connection(
-                id=connection_id,
-                user_id=user_id,
-                source="todoist",
-                access_token=vault.seal("an-access-token", Place("connection", connection_id, "access_token")),
-                refresh_token=vault.seal("a-refresh-token", Place("connection", connection_id, "refresh_token")),
-                connected_at=tx.now,
-                last_read_at=tx.now + AS_LONG_AS_A_TEST,
-                next_read_at=tx.now + AS_LONG_AS_A_TEST,
-            )
-        )
-    return connection_id
+        tx.session.add(User(id=user_id, email=email, role="user", created_at=tx.now))
+        await tx.session.flush()
+        tx.session.add(Preferences(user_id=user_id, **chosen))
+        tx.session.add(Session(id=hash_token(token), user_id=user_id, created_at=tx.now, seen_at=tx.now))
+        connection = a_connection(vault, user_id, tx.now)
+        tx.session.add(connection)
+        await tx.session.flush()
+        items = [an_item(vault, connection, tx.now, content=f"{name}'s task {number}") for number in range(tasks)]
+        tx.session.add_all(items)
+    return Somebody(user_id, token, connection.id, tuple(item.id for item in items))
 
 
-async def a_task(
-    rt: Runtime, user_id: str, connection_id: str, *, content: str = "Water the plants", **fields: Any
-) -> str:
-    """Give the person an open task."""
-    item_id = new_id(rt.clock.now())
-    vault = await rt.vault.for_user(user_id)
-    values = {
+async def a_task(rt: Runtime, person: Somebody, *, content: str = "Water the plants", **fields: Any) -> str:
+    """Give the person one more open task."""
+    vault = await rt.vault.for_user(person.id)
+    async with rt.db.begin() as tx:
+        connection = await tx.session.get(Connection, person.connection_id)
+        assert connection is not None
+        item = an_item(vault, connection, tx.now, content=content, **fields)
+        tx.session.add(item)
+    return item.id
+
+
+def a_connection(vault: PersonVault, user_id: str, now: datetime) -> Connection:
+    """Make a connection to Todoist."""
+    connection_id = new_id(now)
+    return Connection(
+        id=connection_id,
+        user_id=user_id,
+        source="todoist",
+        access_token=vault.seal("an-access-token", Place("connection", connection_id, "access_token")),
+        refresh_token=vault.seal("a-refresh-token", Place("connection", connection_id, "refresh_token")),
+        connected_at=now,
+        last_read_at=now + AS_LONG_AS_A_TEST,
+        next_read_at=now + AS_LONG_AS_A_TEST,
+    )
+
+
+def an_item(vault: PersonVault, connection: Connection, now: datetime, *, content: str, **fields: Any) -> Item:
+    """Make an open task."""
+    item_id = new_id(now)
+    values: dict[str, Any] = {
         "source": "todoist",
         "external_id": item_id[-12:],
         "is_open": True,
         "content": vault.seal(content, Place("item", item_id, "content")),
         "detail": vault.seal("Home", Place("item", item_id, "detail")),
-        "created_at": rt.clock.now() - timedelta(days=7),
+        "created_at": now - timedelta(days=7),
     }
-    async with rt.db.begin() as tx:
-        tx.session.add(Item(id=item_id, user_id=user_id, connection_id=connection_id, **values | fields))
-    return item_id
+    return Item(id=item_id, user_id=connection.user_id, connection_id=connection.id, **values | fields)
 
 
 async def a_tip(rt: Runtime, user_id: str) -> tips.Served:

@@ -56,9 +56,9 @@ class PersonVault:
     _cipher: AESGCM
 
     def seal(self, text: str, place: Place) -> bytes:
-        """Seal a text to a place."""
+        """Seal a text to a place; half a character, as some sources send, becomes a question mark."""
         nonce = secrets.token_bytes(NONCE_LENGTH)
-        return nonce + self._cipher.encrypt(nonce, text.encode(), place.encode())
+        return nonce + self._cipher.encrypt(nonce, text.encode(errors="replace"), place.encode())
 
     def open(self, sealed: bytes, place: Place) -> str:
         """Open what was sealed to that place; anything else raises Invalid."""

@@ -42,6 +42,7 @@ class Jobs:
         """Stop; a run under way is cancelled with the loop, and its transaction rolled back."""
         if self._scheduler:
             self._scheduler.shutdown(wait=False)  # pyright: ignore[reportUnknownMemberType]
+            self._scheduler = None
         tasks = list(self._spawned.values())
         for task in tasks:
             task.cancel()

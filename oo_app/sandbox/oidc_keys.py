@@ -1,6 +1,7 @@
 """The signing keys of a sandbox provider: several at once, kept in the state file, replaced on demand."""
 
 import secrets
+from functools import lru_cache
 from typing import Any, TypedDict
 
 from joserfc.jwk import RSAKey
@@ -41,7 +42,7 @@ class SigningKeys:
         return stored[-1]["kid"]
 
     def _keys(self) -> list[RSAKey]:
-        return [RSAKey.import_key(stored["pem"], {"kid": stored["kid"]}) for stored in self._stored()]
+        return [_opened(stored["pem"], stored["kid"]) for stored in self._stored()]
 
     def _stored(self) -> list[StoredKey]:
         stored: list[StoredKey] | None = self._file.read(self._section)
@@ -49,6 +50,12 @@ class SigningKeys:
             stored = [_new_key(), _new_key()]
             self._file.write(self._section, stored)
         return stored
+
+
+@lru_cache(maxsize=16)
+def _opened(pem: str, kid: str) -> RSAKey:
+    """Read a key once: checking its primes takes some 40 ms."""
+    return RSAKey.import_key(pem, {"kid": kid})
 
 
 def _new_key() -> StoredKey:

@@ -53,9 +53,9 @@ async def unknown() -> Response:
     raise NotFound
 
 
-for _prefix in ("/api", "/auth", "/webhooks"):
+for _path in ("/api", "/api/{rest:path}", "/auth/{rest:path}", "/webhooks/{rest:path}"):
     router.add_api_route(
-        _prefix + "/{rest:path}",
+        _path,
         unknown,
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         include_in_schema=False,

@@ -80,15 +80,15 @@ async def test_pauses_double_up_to_an_hour(ada: Browser, clock: FakeClock):
     assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600, 3600]
 
 
-@pytest.mark.parametrize(("wish", "pause"), [(None, 30), (5, 30), (90, 90), (7200, 7200), (1e30, 86_400)])
-async def test_a_pause_never_falls_short_of_what_was_asked_within_reason(
-    ada: Browser, clock: FakeClock, wish: float | None, pause: float
-):
+async def test_a_pause_never_falls_short_of_what_was_asked_within_reason(ada: Browser, clock: FakeClock):
     row = await connection(ada.rt)
+    pauses: list[float] = []
 
-    await mark_failed(ada.rt, row.id, retry_after=wish)
+    for wish in (90, 5, 7200, 1e30):
+        await mark_failed(ada.rt, row.id, retry_after=wish)
+        pauses.append(((await connection(ada.rt)).next_read_at - clock.now()).total_seconds())
 
-    assert (await connection(ada.rt)).next_read_at == clock.now() + timedelta(seconds=pause)
+    assert pauses == [90, 60, 7200, 86_400]
 
 
 async def test_backing_off_ends_with_the_pause_and_success_forgets_it(ada: Browser, clock: FakeClock):

@@ -13,9 +13,11 @@ from sqlalchemy import select
 from oo_app import signals
 from oo_app.connections import Held, connection_id_of, held, with_access
 from oo_app.connections.models import Connection
+from oo_app.connections.oauth import _grant
 from oo_app.connections.store import keep_grant
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
+from oo_app.kit.http import Answer
 from oo_app.runtime import Runtime
 from oo_app.sources import Door, Grant
 from tests.browser import Browser
@@ -192,32 +194,40 @@ async def test_the_older_kind_of_grant_is_given_up_at_the_first_refusal(browser:
         (400, "<h1>A proxy speaks</h1>"),
     ],
 )
-async def test_a_renewal_that_merely_fails_keeps_the_grant(
-    ada: Browser, clock: FakeClock, faults: Faults, status: int, body: str
+def test_an_answer_that_merely_fails_is_an_outage(status: int, body: str):
+    with pytest.raises(SourceDown):
+        _grant(Answer(status, {}, body.encode()))
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, "invalid_grant"), (401, "invalid_grant"), (403, "access_denied")])
+def test_an_answer_that_refuses_gives_no_grant(status: int, error: str):
+    assert _grant(Answer(status, {}, json.dumps({"error": error}).encode())) is None
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "read"), [(3600, 3600), (None, None), (0, None), (-1, None), ("3600", None), (10**15, 315_360_000)]
+)
+def test_a_lifetime_that_makes_no_sense_does_no_harm(lifetime: object, read: int | None):
+    answer = {"access_token": "fresh", "expires_in": lifetime}
+
+    assert _grant(Answer(200, {}, json.dumps(answer).encode())) == Grant("fresh", None, read, "")
+
+
+@pytest.mark.parametrize(
+    ("body", "is_given_up"), [('{"error":"invalid_grant"}', True), ('{"error":"invalid_client"}', False)]
+)
+async def test_only_a_refusal_of_the_grant_itself_gives_it_up(
+    ada: Browser, clock: FakeClock, faults: Faults, body: str, *, is_given_up: bool
 ):
     before = await connection(ada.rt)
     clock.advance(timedelta(hours=2))
-    faults.fault = lambda request: httpx.Response(status, text=body) if request.url.path.endswith(TOKEN) else None
+    faults.fault = lambda request: httpx.Response(400, text=body) if request.url.path.endswith(TOKEN) else None
 
     assert not await signals.sync(ada.rt, before.id)
 
     after = await connection(ada.rt)
-    assert not after.needs_attention
+    assert after.needs_attention is is_given_up
     assert after.refresh_token == before.refresh_token
-
-
-@pytest.mark.parametrize(("status", "error"), [(400, "invalid_grant"), (401, "invalid_grant"), (403, "access_denied")])
-async def test_a_renewal_that_is_refused_needs_attention(
-    ada: Browser, clock: FakeClock, faults: Faults, status: int, error: str
-):
-    before = await connection(ada.rt)
-    clock.advance(timedelta(hours=2))
-    body = json.dumps({"error": error})
-    faults.fault = lambda request: httpx.Response(status, text=body) if request.url.path.endswith(TOKEN) else None
-
-    assert not await signals.sync(ada.rt, before.id)
-
-    assert await needs_attention(ada.rt)
 
 
 async def test_a_fresh_token_that_is_refused_too_needs_attention(ada: Browser, faults: Faults):
@@ -228,20 +238,6 @@ async def test_a_fresh_token_that_is_refused_too_needs_attention(ada: Browser, f
 
     assert await needs_attention(ada.rt)
     assert len(refreshes(ada.rt)) == 1
-
-
-@pytest.mark.parametrize("lifetime", [None, 0, -1, "3600", 10**15])
-async def test_a_lifetime_that_makes_no_sense_does_no_harm(
-    ada: Browser, clock: FakeClock, faults: Faults, lifetime: object
-):
-    before = await connection(ada.rt)
-    clock.advance(timedelta(hours=2))
-    answer = {"access_token": "fresh", "expires_in": lifetime}
-    faults.fault = lambda request: httpx.Response(200, json=answer) if request.url.path.endswith(TOKEN) else None
-
-    await with_access(ada.rt, before.id, nothing)
-
-    assert (await connection(ada.rt)).access_token == "fresh"
 
 
 async def nothing(door: Door, connection: Held) -> str:

@@ -96,6 +96,12 @@ def test_what_was_never_sealed_does_not_open(junk: bytes):
         a_person_vault().open(junk, HOME)
 
 
+def test_half_a_character_does_no_harm():
+    ada = a_person_vault()
+
+    assert ada.open(ada.seal("Plants \ud83c", HOME), HOME) == "Plants ?"
+
+
 def test_the_same_text_is_sealed_differently_each_time():
     ada = a_person_vault()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -56,20 +56,27 @@ async def door(clock: FakeClock, world: Handler | None = None) -> AsyncGenerator
 
 
 @asynccontextmanager
-async def a_server(talk: Callable[[asyncio.StreamWriter], object]) -> AsyncGenerator[str]:
-    """Serve one real socket that says what it is told, however torn; return its address."""
+async def a_server(talk: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncGenerator[str]:
+    """Serve one real socket that says what it is told, however torn; give its address."""
+    talks: set[asyncio.Task[None]] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        said = talk(writer)
-        if asyncio.iscoroutine(said):
-            await said
-        writer.close()
+        try:
+            await talk(writer)
+        finally:
+            writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.create_task(answer(reader, writer)))
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     async with server:
         yield f"http://{host}:{port}/"
+    for task in talks:
+        task.cancel()
+    await asyncio.gather(*talks, return_exceptions=True)
 
 
 async def test_an_answer_comes_whole(clock: FakeClock):
@@ -213,53 +220,44 @@ async def test_a_document_that_is_none_is_down_and_not_kept(clock: FakeClock, an
         assert await http.cached_json(URL, timedelta(hours=1)) == {"a": 1}
 
 
+async def break_off(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+
+
+async def ramble(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example ready\r\n\r\n")
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b".")
+        await asyncio.sleep(0.005)
+
+
+async def say_nothing(_: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
 async def test_nobody_listening_is_down(clock: FakeClock):
-    async with a_server(lambda _: None) as url:
+    async with a_server(say_nothing) as url:
         pass
     async with door(clock) as http:
         with pytest.raises(SourceDown):
             await http.send("GET", url)
 
 
-async def test_an_answer_that_breaks_off_is_down(clock: FakeClock):
-    def break_off(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
-
-    async with a_server(break_off) as url, door(clock) as http:
+@pytest.mark.parametrize("talk", [break_off, ramble])
+async def test_an_answer_that_is_none_is_down(clock: FakeClock, talk: Callable[..., Awaitable[None]]):
+    async with a_server(talk) as url, door(clock) as http:
         with pytest.raises(SourceDown):
             await http.send("GET", url)
 
 
-async def test_what_is_no_http_is_down(clock: FakeClock):
-    def ramble(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail.example ready\r\n\r\n")
-
-    async with a_server(ramble) as url, door(clock) as http:
-        with pytest.raises(SourceDown):
-            await http.send("GET", url)
-
-
-async def test_an_answer_that_drips_without_end_is_down():
-    async def drip(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-        while not writer.is_closing():
-            writer.write(b".")
-            await asyncio.sleep(0.005)
-
-    async with a_server(drip) as url, door(HastyClock(NOW)) as http:
+@pytest.mark.parametrize("talk", [drip, say_nothing])
+async def test_an_answer_that_never_ends_is_down(talk: Callable[..., Awaitable[None]]):
+    async with a_server(talk) as url, door(HastyClock(NOW)) as http:
         with pytest.raises(SourceDown) as down:
             await http.send("GET", url)
 
     assert down.value.facts["cause"] == "TimeoutError"
-
-
-async def test_silence_is_down():
-    is_over = asyncio.Event()
-
-    async def say_nothing(_: asyncio.StreamWriter) -> None:
-        await is_over.wait()
-
-    async with a_server(say_nothing) as url, door(HastyClock(NOW)) as http:
-        with pytest.raises(SourceDown):
-            await http.send("GET", url)
-        is_over.set()

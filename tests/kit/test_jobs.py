@@ -151,5 +151,8 @@ async def test_stopping_cancels_spawned_work(jobs: Jobs):
     assert was_cancelled.is_set()
 
 
-async def test_what_never_started_can_be_stopped():
+async def test_what_never_started_or_was_stopped_can_be_stopped(jobs: Jobs):
     await Jobs().stop()
+    await jobs.start([])
+    await jobs.stop()
+    await jobs.stop()

@@ -1,20 +1,25 @@
 """Todoist's own app in somebody's hand: what happens to tasks past oO; and what oO has stored of them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+import httpx
 from sqlalchemy import select, text
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
 from oo_app.kit.crypto import Place
 from oo_app.runtime import Runtime
+from oo_app.signals import sync
 from oo_app.signals.models import Item
 from tests.browser import Browser
+
+Trouble = Callable[[], httpx.Response]
+Fault = Callable[[httpx.Request], httpx.Response | None]
 
 CLIENT = {"client_id": "oo-sandbox-todoist-legacy", "client_secret": "oo-sandbox-todoist-secret"}
 
@@ -116,6 +121,22 @@ async def completions(rt: Runtime) -> list[str]:
     return [each["item_id"] for each in await told(rt, "signals.task.completed")]
 
 
-def at(text_: str) -> datetime:
-    """Read a time."""
-    return datetime.fromisoformat(text_)
+async def read(rt: Runtime) -> bool:
+    """Read the only connection."""
+    return await sync(rt, (await connection(rt)).id)
+
+
+def full(**resources: Any) -> httpx.Response:
+    """Return an answer with everything there is."""
+    return httpx.Response(200, json={"sync_token": "made-up", "full_sync": True, **resources})
+
+
+def change(**resources: Any) -> httpx.Response:
+    """Return an answer with what changed."""
+    return httpx.Response(200, json={"sync_token": "made-up", "full_sync": False, **resources})
+
+
+def answering(*answers: httpx.Response) -> Fault:
+    """Answer the readings in their order, then leave them to the sandbox."""
+    waiting = list(answers)
+    return lambda request: waiting.pop(0) if waiting and request.url.path.endswith("/sync") else None

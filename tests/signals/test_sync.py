@@ -1,14 +1,11 @@
-"""Reading a source: what changes there changes here, once, whatever goes wrong on the way."""
+"""Reading a source: what changes there changes here, once."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, date, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import text
 
 from oo_app import accounts, signals
@@ -16,21 +13,24 @@ from oo_app.kit.clock import FakeClock
 from oo_app.runtime import Runtime
 from tests.browser import Browser
 from tests.conftest import KEY, Faults
-from tests.outside import behind_gate, lies_readable, rekeyed, sent, turn
-from tests.signals.elsewhere import completions, connection, content, item, open_names, opened, stored, told
+from tests.outside import lies_readable, rekeyed, sent, turn
+from tests.signals.elsewhere import (
+    Fault,
+    answering,
+    change,
+    completions,
+    connection,
+    content,
+    full,
+    item,
+    open_names,
+    opened,
+    read,
+    stored,
+    told,
+)
 
 NEW_ACCOUNT = "new"
-
-Trouble = Callable[[], httpx.Response]
-Fault = Callable[[httpx.Request], httpx.Response | None]
-
-
-async def read(rt: Runtime) -> bool:
-    return await signals.sync(rt, (await connection(rt)).id)
-
-
-async def next_read_in(rt: Runtime) -> float:
-    return ((await connection(rt)).next_read_at - rt.clock.now()).total_seconds()
 
 
 def cursors(rt: Runtime) -> list[str]:
@@ -255,21 +255,7 @@ async def test_times_come_in_three_kinds(ada: Browser, faults: Faults):
     assert (fixed.due_on, fixed.due_at.hour, fixed.due_floating) == (None, 9, None)
 
 
-def full(**resources: Any) -> httpx.Response:
-    return httpx.Response(200, json={"sync_token": "made-up", "full_sync": True, **resources})
-
-
-def change(**resources: Any) -> httpx.Response:
-    return httpx.Response(200, json={"sync_token": "made-up", "full_sync": False, **resources})
-
-
-def answering(*answers: httpx.Response) -> Fault:
-    """Answer the readings in their order, then leave them to the sandbox."""
-    waiting = list(answers)
-    return lambda request: waiting.pop(0) if waiting and request.url.path.endswith("/sync") else None
-
-
-def first_changes(answer: Trouble) -> Fault:
+def first_changes(answer: Callable[[], httpx.Response]) -> Fault:
     """Answer the first reading that has a cursor."""
     waiting = [answer]
 
@@ -278,175 +264,6 @@ def first_changes(answer: Trouble) -> Fault:
         return waiting.pop()() if waiting and is_it else None
 
     return fault
-
-
-def unreachable() -> httpx.Response:
-    msg = "nobody there"
-    raise httpx.ReadTimeout(msg)
-
-
-TROUBLE = pytest.mark.parametrize(
-    "trouble",
-    [
-        unreachable,
-        lambda: httpx.Response(503),
-        lambda: httpx.Response(500, text="<h1>Sorry</h1>"),
-        lambda: httpx.Response(429),
-        lambda: httpx.Response(302, headers={"Location": "https://status.example"}),
-        lambda: httpx.Response(200, content=b'{"sync_token":"x","items":[{"id":"t1","cont'),
-        lambda: httpx.Response(200, json=[]),
-        lambda: httpx.Response(200, json={}),
-        lambda: httpx.Response(200, json={"sync_token": 5, "items": []}),
-        lambda: httpx.Response(200, json={"sync_token": "x", "items": None}),
-        lambda: httpx.Response(200, json={"sync_token": "x", "items": {}}),
-    ],
-    ids=["time-out", "503", "500", "429", "302", "torn", "list", "empty", "number", "null items", "object items"],
-)
-
-
-@TROUBLE
-async def test_trouble_loses_nothing_and_is_tried_again_later(ada: Browser, faults: Faults, trouble: Trouble):
-    there = await opened(ada)
-    before = await open_names(ada.rt)
-    task_id = await there.add("Added while in trouble")
-    faults.fault = lambda request: trouble() if request.url.path.endswith("/sync") else None
-
-    failed = await read(ada.rt)
-    meanwhile, pause = await open_names(ada.rt), await next_read_in(ada.rt)
-    faults.fault = None
-    healed = await read(ada.rt)
-
-    assert (failed, healed) == (False, True)
-    assert (meanwhile, pause) == (before, 30)
-    assert await open_names(ada.rt) == before | {task_id}
-
-
-@TROUBLE
-async def test_trouble_at_the_second_half_of_a_full_reading_loses_nothing(
-    ada: Browser, faults: Faults, trouble: Trouble
-):
-    before = await open_names(ada.rt)
-    faults.fault = answering_full_then(trouble)
-
-    assert not await read(ada.rt)
-    faults.fault = None
-    assert await read(ada.rt)
-
-    assert await open_names(ada.rt) == before
-
-
-def answering_full_then(trouble: Trouble) -> Fault:
-    """Send everything again, which is little, and be in trouble afterwards."""
-    waiting = [full(items=[{"id": "t1", "content": "x"}])]
-
-    def fault(request: httpx.Request) -> httpx.Response | None:
-        if not request.url.path.endswith("/sync"):
-            return None
-        return waiting.pop() if waiting else trouble()
-
-    return fault
-
-
-async def test_a_limit_is_respected_as_long_as_the_source_asks(ada: Browser, clock: FakeClock, faults: Faults):
-    asked = len(sent(ada.rt, "/sync"))
-    faults.fault = lambda _: httpx.Response(429, headers={"Retry-After": "300"})
-
-    await read(ada.rt)
-    pause = await next_read_in(ada.rt)
-    clock.advance(timedelta(seconds=299))
-    await signals.sync_due(ada.rt)
-    await ada.rt.jobs.settle()
-
-    assert pause == 300
-    assert len(sent(ada.rt, "/sync")) == asked + 1, "asking again at once would make it worse"
-
-
-async def test_a_limit_told_only_in_the_body_is_respected_too(ada: Browser, faults: Faults):
-    body = {"error_tag": "LIMITS_REACHED", "error_extra": {"retry_after": 120}}
-    faults.fault = lambda _: httpx.Response(429, json=body)
-
-    await read(ada.rt)
-
-    assert await next_read_in(ada.rt) == 120
-
-
-async def test_the_sandboxs_own_limit_ends_and_reading_goes_on(ada: Browser, clock: FakeClock):
-    await turn(ada, "fault", status=429, path="/sync")
-    await read(ada.rt)
-    pause = await next_read_in(ada.rt)
-
-    clock.advance(timedelta(seconds=pause))
-    await signals.sync_due(ada.rt)
-    await ada.rt.jobs.settle()
-
-    assert (await connection(ada.rt)).last_read_at == clock.now()
-
-
-STRANGE: list[dict[str, Any]] = [
-    {"id": "ok", "content": "Fine"},
-    {"id": 5},
-    {"content": "no id"},
-    {"id": ""},
-    {"id": "half", "content": "\ud83d cut", "description": "\udc00"},
-    {"id": "null", "content": None, "due": None, "deadline": None, "duration": None, "priority": None},
-    {"id": "text", "due": "tomorrow", "deadline": "soon", "duration": 5, "priority": "high", "labels": "a"},
-    {"id": "dates", "due": {"date": "someday"}, "deadline": {"date": "2026-13-45"}, "added_at": "long ago"},
-    {"id": "early", "due": {"date": "0001-01-01T00:00:00+14:00"}, "added_at": "0001-01-01T00:00:00+14:00"},
-    {"id": "late", "due": {"date": "9999-12-31T23:59:59-12:00"}, "completed_at": "9999-12-31T23:59:59-12:00"},
-    {"id": "huge", "duration": {"amount": 10**30, "unit": "minute"}, "priority": 10**30},
-    {"id": "minus", "duration": {"amount": -5, "unit": "minute"}, "priority": -1},
-    {"id": "nul", "content": "a\x00b"},
-    {"id": "x" * 1000, "content": "y" * 20_000, "description": "z" * 20_000},
-]
-
-
-async def test_strange_tasks_spoil_nobody_elses_reading(ada: Browser, faults: Faults):
-    answer = '{"sync_token":"x","full_sync":true,"projects":[null,5,{"id":null}],"user":"who?","items":%s}'
-    body = answer % json.dumps([None, 5, "task", [], *STRANGE])
-    faults.fault = answering(httpx.Response(200, text=body), change(projects=5, user=[]))
-
-    assert await read(ada.rt)
-
-    names = await open_names(ada.rt)
-    assert {"ok", "half", "null", "text", "dates", "early", "late", "huge", "minus", "nul"} <= names
-    assert "5" not in names
-    huge, minus = await stored(ada.rt, "huge"), await stored(ada.rt, "minus")
-    assert (huge.minutes, huge.priority, minus.minutes, minus.priority) == (1440, 4, None, 1)
-    assert await content(ada.rt, await stored(ada.rt, "half")) == "? cut"
-
-
-async def test_a_slow_source_delays_nobody_else(ada: Browser, rt: Runtime, app: httpx.ASGITransport, clock: FakeClock):
-    async with Browser(rt, app) as ben:
-        await ben.sign_in("ben@sandbox.test")
-        await ben.open("/connect/todoist/start")
-        await ben.press("Agree", account="ben")
-        await rt.jobs.settle()
-        bens = await connection(rt, (await ben.get("/api/v1/me")).json()["id"])
-    adas = await connection(rt, (await ada.get("/api/v1/me")).json()["id"])
-    gated, gate = behind_gate(rt, of_first_caller())
-    clock.advance(timedelta(minutes=10))
-
-    await signals.sync_due(gated)
-    await gate.reached.wait()
-    await gated.jobs.wait([f"sync:{bens.id}"], timeout_s=5)
-    await gated.jobs.wait([f"sync:{adas.id}"], timeout_s=0.05)
-    read_at = {row.id: row.last_read_at for row in [await connection(rt, each.user_id) for each in (adas, bens)]}
-
-    assert sorted(moment == clock.now() for moment in read_at.values() if moment) == [False, True]
-    gate.opened.set()
-    await gated.jobs.settle()
-    await gated.http.stop()
-
-
-def of_first_caller() -> Callable[[httpx.Request], bool]:
-    """Choose the calls of whoever calls first."""
-    tokens: list[str] = []
-
-    def holds(request: httpx.Request) -> bool:
-        tokens.append(request.headers["authorization"])
-        return request.headers["authorization"] == tokens[0]
-
-    return holds
 
 
 async def test_reading_twice_at_once_is_reading_once_after_the_other(ada: Browser):
@@ -502,29 +319,6 @@ async def test_an_empty_account_is_connected_and_has_nothing_to_say(browser: Bro
 
     assert await open_names(browser.rt) == set()
     assert (await browser.recommend())["reason"] == "nothing_suitable"
-
-
-async def test_ten_thousand_items_are_read_without_holding_others_up(ada: Browser, faults: Faults, clock: FakeClock):
-    rows = [{"id": f"t{number}", "content": f"Task {number}", "project_id": "p"} for number in range(10_000)]
-    faults.fault = answering(full(items=rows, projects=[{"id": "p", "name": "P"}]), change())
-    waits: list[float] = []
-    loop = asyncio.get_running_loop()
-
-    async def watch() -> None:
-        while True:
-            before = loop.time()
-            await asyncio.sleep(0.01)
-            waits.append(loop.time() - before)
-
-    watching = asyncio.create_task(watch())
-    before = loop.time()
-    assert await read(ada.rt)
-    took = loop.time() - before
-    watching.cancel()
-
-    assert len(await open_names(ada.rt)) == 10_000
-    assert took < 10, "about one second"
-    assert max(waits) < 2, "about a quarter of a second"
 
 
 async def test_nothing_read_lies_readable(ada: Browser, tmp_path: Path):

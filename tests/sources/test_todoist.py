@@ -244,6 +244,27 @@ async def test_an_answer_that_refuses_even_to_start_is_an_outage(door: Door, the
         await SOURCE.pull(door, json.dumps(["stale", {}]))
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, content=b'{"sync_token":"x","items":[{"id":"t1","cont'),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json={"sync_token": 5, "items": []}),
+        httpx.Response(200, json={"sync_token": "x", "items": None}),
+        httpx.Response(200, json={"sync_token": "x", "items": {}}),
+        httpx.Response(302, headers={"Location": "https://status.example"}),
+        httpx.Response(404, json={}),
+        httpx.Response(500, text="<h1>Sorry</h1>"),
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_an_outage(door: Door, there: Todoist, answer: httpx.Response):
+    there.answer = lambda _: answer
+
+    with pytest.raises(SourceDown):
+        await SOURCE.pull(door, None)
+
+
 @pytest.mark.parametrize("flag", ["is_archived", "is_deleted"])
 async def test_a_project_that_goes_takes_a_full_reading(door: Door, there: Todoist, flag: str):
     there.answer = in_turn(sync(projects=[{"id": "p1", flag: True}]), full(projects=[]), sync())

@@ -64,10 +64,7 @@ def explains_badly(_context: Array, _candidates: Array, _chosen: int) -> Array:
 
 async def test_a_decision_holds_everything_it_was_made_from(rt: Runtime, clock: FakeClock):
     ada = await a_person(rt, tasks=0, time_zone="Europe/Berlin")
-    items = [
-        await a_task(rt, ada.id, ada.connection_id, priority=n + 1, due_at=clock.now() + timedelta(days=n - 1))
-        for n in range(3)
-    ]
+    items = [await a_task(rt, ada, priority=n + 1, due_at=clock.now() + timedelta(days=n - 1)) for n in range(3)]
 
     served = await a_tip(rt, ada.id)
 
@@ -191,7 +188,7 @@ async def test_reasons_name_the_features_that_moved_the_choice_each_time_it_is_a
 
     rt = replace(rt, policy=Scripted(certain, explains=by_priority))
     ada = await a_person(rt, tasks=0)
-    await a_task(rt, ada.id, ada.connection_id, priority=4)
+    await a_task(rt, ada, priority=4)
 
     first, again = await a_tip(rt, ada.id), await a_tip(rt, ada.id)
 

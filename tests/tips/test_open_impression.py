@@ -169,6 +169,6 @@ async def test_when_all_is_answered_nothing_is_suitable(rt: Runtime):
 
 async def test_an_item_nobody_can_complete_is_not_suggested(rt: Runtime):
     ada = await a_person(rt, tasks=0)
-    await a_task(rt, ada.id, ada.connection_id, is_completable=False)
+    await a_task(rt, ada, is_completable=False)
 
     assert await tips.recommend(rt, ada.id, "web") == tips.Nothing("nothing_suitable")

@@ -41,21 +41,21 @@ def test_markup_is_dropped_and_words_are_kept(written: str, read: str):
 )
 async def test_due_is_a_day_or_a_time_with_the_persons_offset(rt: Runtime, fields: dict[str, Any], due: str | None):
     ada = await a_person(rt, tasks=0, time_zone="Europe/Berlin")
-    await a_task(rt, ada.id, ada.connection_id, **fields)
+    await a_task(rt, ada, **fields)
 
     assert (await a_tip(rt, ada.id)).tip.due == due
 
 
 async def test_a_task_without_words_is_still_a_tip(rt: Runtime):
     ada = await a_person(rt, tasks=0)
-    await a_task(rt, ada.id, ada.connection_id, content=" ")
+    await a_task(rt, ada, content=" ")
 
     assert (await a_tip(rt, ada.id)).tip.content == "Untitled task"
 
 
 async def test_a_tip_says_what_it_is_and_where_it_comes_from(rt: Runtime):
     ada = await a_person(rt, tasks=0)
-    item_id = await a_task(rt, ada.id, ada.connection_id, content="Call Mum", url="https://app.todoist.com/app/task/1")
+    item_id = await a_task(rt, ada, content="Call Mum", url="https://app.todoist.com/app/task/1")
 
     tip = (await a_tip(rt, ada.id)).tip
 

@@ -1,0 +1,223 @@
+"""Taking along and leaving: everything readable is handed out, everything is erased, nobody else is touched."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlmodel import SQLModel
+
+from oo_app import accounts, ops
+from oo_app.kit.crypto import Place
+from oo_app.kit.errors import Invalid, NotFound
+from oo_app.ops.privacy import _tables_of_people
+from oo_app.runtime import Runtime
+from oo_app.signals.models import Item
+from oo_app.web.security import as_json
+from tests.browser import Browser
+from tests.outside import lies_readable, sent, turn
+from tests.people import a_person, a_tip, rows
+from tests.world import access_token
+
+TABLES = [table.name for table in _tables_of_people(SQLModel.metadata)]
+
+
+async def with_everything(rt: Runtime, browser: Browser) -> str:
+    """Let the person leave a row in every table; return their id."""
+    for action in ("snooze", "done", "dismiss"):
+        served = await browser.recommend()
+        await browser.react(served["tip"]["impression_id"], action)
+    await browser.recommend()
+    await browser.client.get("/connect/todoist/start")
+    caller = await accounts.caller(rt, browser.client.cookies.get(rt.settings.session_cookie))
+    return caller.user_id
+
+
+async def counts(rt: Runtime, user_id: str) -> dict[str, int]:
+    """Count the person's rows in every table that knows people."""
+    counted: dict[str, int] = {}
+    for table in _tables_of_people(SQLModel.metadata):
+        async with rt.db.read() as session:
+            query = select(func.count()).select_from(table).where(table.c.user_id == user_id)
+            counted[table.name] = (await session.execute(query)).scalar_one()
+    return counted
+
+
+def strings(value: Any) -> list[str]:
+    """Return every text in a document."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in strings(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in strings(part)]
+    return [value] if isinstance(value, str) else []
+
+
+async def test_an_export_holds_every_table_of_the_person(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+
+    held = json.loads(as_json(await ops.export(rt, user_id)))
+
+    assert {name: len(held[name]) for name in TABLES} == await counts(rt, user_id)
+    assert all(held[name] for name in TABLES)
+
+
+async def test_an_export_is_readable(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+
+    held = json.loads(as_json(await ops.export(rt, user_id)))
+
+    assert held["account"]["email"] == "ada@sandbox.test"
+    assert {"Call Mum", "Dentist"} <= {item["content"] for item in held["item"]}
+    assert sorted(reaction["action"] for reaction in held["reaction"]) == ["dismiss", "done", "snooze"]
+    assert sum(held["decision"][0]["propensities"]) == pytest.approx(1)
+    assert len(held["decision"][0]["context"]) == 3
+    assert held["preferences"][0]["time_zone"] == "Europe/Berlin"
+
+
+async def test_an_export_holds_no_token(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+    session = ada.client.cookies[rt.settings.session_cookie]
+    flow = ada.client.cookies[rt.settings.flow_cookie]
+    secret = [await access_token(rt), session, flow]
+    secret += [row.id for table in ("session", "flow") for row in await of_table(rt, table)]
+
+    told = set(strings(json.loads(as_json(await ops.export(rt, user_id)))))
+
+    assert told.isdisjoint(secret)
+    assert not any(token in text for token in secret for text in told)
+
+
+async def of_table(rt: Runtime, name: str) -> list[Any]:
+    async with rt.db.read() as session:
+        return list((await session.execute(select(SQLModel.metadata.tables[name]))).all())
+
+
+async def test_an_export_holds_nothing_of_anybody_else(rt: Runtime):
+    ada, ben = await a_person(rt, "ada"), await a_person(rt, "ben")
+    await a_tip(rt, ada.id)
+    await a_tip(rt, ben.id)
+
+    told = as_json(await ops.export(rt, ada.id))
+
+    assert ben.id not in told
+    assert "ben" not in told
+
+
+async def test_a_stored_text_that_does_not_open_stops_the_export(rt: Runtime):
+    ada = await a_person(rt, tasks=1)
+    async with rt.db.begin() as tx:
+        item = (await tx.session.execute(select(Item))).scalar_one()
+        vault = await rt.vault.for_user(ada.id)
+        item.content = vault.seal("moved here", Place("item", "another", "content"))
+        tx.session.add(item)
+
+    with pytest.raises(Invalid, match="does not open in its place"):
+        await ops.export(rt, ada.id)
+
+
+async def test_who_does_not_exist_has_nothing_to_take_along(rt: Runtime):
+    with pytest.raises(NotFound):
+        await ops.export(rt, "nobody")
+
+
+async def test_deleting_erases_every_row_and_destroys_the_key(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+    assert all((await counts(rt, user_id)).values())
+
+    assert await ops.delete_everything(rt, user_id) == ()
+
+    assert set((await counts(rt, user_id)).values()) == {0}
+    assert await of_table(rt, "user") == []
+    with pytest.raises(NotFound):
+        await rt.vault.for_user(user_id)
+
+
+async def test_deleting_leaves_everybody_else_as_they_were(rt: Runtime):
+    ada, ben = await a_person(rt, "ada"), await a_person(rt, "ben")
+    for person in (ada, ben):
+        await a_tip(rt, person.id)
+    before = await counts(rt, ben.id)
+    export_before = await ops.export(rt, ben.id)
+
+    await ops.delete_everything(rt, ada.id)
+
+    assert await counts(rt, ben.id) == before
+    assert await ops.export(rt, ben.id) == export_before
+
+
+async def test_deleting_takes_the_grant_back_at_the_source(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+    token = await access_token(rt)
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{rt.settings.todoist_api_url}/tasks"
+    assert (await ada.client.get(url, headers=headers)).status_code == 200
+
+    await ops.delete_everything(rt, user_id)
+
+    assert (await ada.client.get(url, headers=headers)).status_code == 401
+
+
+async def test_a_source_that_cannot_be_told_is_named_and_everything_is_erased_all_the_same(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+    await turn(ada, "fault", status=503, count=20)
+
+    assert await ops.delete_everything(rt, user_id) == ("Todoist",)
+
+    assert set((await counts(rt, user_id)).values()) == {0}
+
+
+async def test_apple_is_told(rt: Runtime, browser: Browser):
+    await browser.sign_in("ben@sandbox.test", "apple")
+    (user,) = await of_table(rt, "user")
+
+    assert await ops.delete_everything(rt, user.id) == ()
+
+    assert len(sent(rt, "/sandbox/apple/revoke")) == 1
+
+
+async def test_what_was_done_a_moment_ago_is_completed_before_leaving(rt: Runtime, ada: Browser):
+    served = await ada.recommend()
+    await ada.react(served["tip"]["impression_id"], "done")
+    (user,) = await of_table(rt, "user")
+
+    await ops.delete_everything(rt, user.id)
+
+    closes = [request for request in sent(rt, "/api/v1/sync") if b"item_close" in request.content]
+    assert len(closes) == 1
+
+
+async def test_nothing_of_the_person_lies_readable_in_the_files(rt: Runtime, ada: Browser, tmp_path: Path):
+    user_id = await with_everything(rt, ada)
+    token = await access_token(rt)
+
+    for text in ("ada@sandbox.test", "Call Mum", token):
+        assert lies_readable(tmp_path, text) == []
+    await ops.delete_everything(rt, user_id)
+
+    assert (tmp_path / "oo.db-wal").stat().st_size == 0
+    for text in (user_id, "ada@sandbox.test", "Call Mum", token):
+        assert lies_readable(tmp_path, text) == []
+
+
+async def test_deleting_from_two_tabs_at_once_deletes_once(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+
+    answers = await asyncio.gather(
+        ops.delete_everything(rt, user_id), ops.delete_everything(rt, user_id), return_exceptions=True
+    )
+
+    assert [answer for answer in answers if not isinstance(answer, tuple | NotFound)] == []
+    assert set((await counts(rt, user_id)).values()) == {0}
+
+
+async def test_who_left_comes_back_as_somebody_new(rt: Runtime, ada: Browser):
+    user_id = await with_everything(rt, ada)
+    await ops.delete_everything(rt, user_id)
+
+    await ada.sign_in("ada@sandbox.test")
+
+    (user,) = await of_table(rt, "user")
+    assert user.id != user_id
+    assert await rows(rt, Item) == []
