@@ -32,9 +32,11 @@ def migrate(connection: Connection) -> None:
 async def connect_and_migrate() -> None:
     """Open the database the settings name, and migrate it."""
     engine = create_async_engine(context.config.attributes.get("url") or Settings.load().db_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(migrate)
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+    finally:
+        await engine.dispose()
 
 
 asyncio.run(connect_and_migrate())

@@ -98,6 +98,7 @@ def user_delete(email: str) -> None:
 
 def main() -> None:
     """Run the command line; a problem is one clear line each and an exit code that is not 0."""
+    os.umask(0o077)  # what is written holds people's data: nobody else on this machine reads it
     if sys.version_info < LEAST_PYTHON:
         sys.exit("oO needs Python 3.11 or newer.")
     os.chdir(ROOT)  # `.env`, `data/` and the built pages belong to the checkout, wherever one stands

@@ -14,7 +14,11 @@ from state.connect import ConnectState, Row
 SWITCHES = (
     ("Notify me", "notify", "A quiet note when something matters, once oO can send one."),
     ("Pause oO", "paused", "No tips until you switch this off."),
-    ("Learn across people", "learn_across_people", "Let what helps you help others, without your words."),
+    (
+        "Learn across people",
+        "learn_across_people",
+        "Let what helps you help others, without your words, once oO learns.",
+    ),
     ("Allow remote AI", "allow_remote_ai", "Let a language model elsewhere word your tips, once oO uses one."),
 )
 NOT_ZONES = {"localtime", "posixrules", "Factory"}

@@ -48,7 +48,7 @@ def small_print() -> Component:
     return rx.el.p(
         "By continuing you agree to the ",
         rx.el.a("Terms", href="/legal/terms"),
-        " and have read about ",
+        " and ",
         rx.el.a("Privacy", href="/legal/privacy"),
         ".",
         class_name="small",

@@ -20,7 +20,7 @@ TERMS: Sections = (
         "What we ask of you",
         (
             "Connect only accounts that are yours, and do not use oO to disturb others.",
-            "Tips are suggestions made by software. They can be wrong, and they are no professional advice.",
+            "Tips are suggestions made by software. They can be wrong, and they are not professional advice.",
         ),
     ),
     (
@@ -39,7 +39,7 @@ PRIVACY: Sections = (
     (
         "What oO keeps",
         (
-            "Your mail address and how you sign in. The right to use each app you connect, and your open items.",
+            "Your email address and how you sign in. Permission to use each app you connect, and your open items.",
             "Which tips you were shown, how long they were on your screen, and what you answered. Your preferences.",
         ),
     ),
@@ -53,16 +53,16 @@ PRIVACY: Sections = (
     (
         "What it is used for",
         (
-            "To choose your next tip, and to see what helps you.",
+            "To choose your next tip. For now that is by chance; what you answer is kept to learn from later.",
             "What helps you may help others only if you switch on Learn across people. It is off by default.",
-            "Your words go to a language model elsewhere only if you switch on Allow remote AI. It is off by default.",
+            "No language model is used yet. Your words could reach one elsewhere only if you Allow remote AI.",
             "There is no advertising, nothing is sold, and no one else's scripts run on these pages.",
         ),
     ),
     (
         "Cookies",
         (
-            "One cookie keeps you signed in, for up to ninety days. Another tells oO your time zone.",
+            "One cookie keeps you signed in, for up to ninety days. Another tells oO your time zone and stays a year.",
             "A short-lived one protects signing in and connecting while you are on your way.",
         ),
     ),

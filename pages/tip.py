@@ -10,12 +10,12 @@ from state.tip import TipState
 # Measured in the browser and read at the moment of the click; a page without oo.js sends null.
 DWELL = rx.Var("(globalThis.oo ? globalThis.oo.dwell() : null)", _var_type=int | None)
 ANSWERS = (("Dismiss", "dismiss", "x"), ("Snooze", "snooze", "s"), ("Done", "done", "d"))
+# "Not for me" joins them with the page on which it can be taken back.
 LATER = (
     ("Later today", "later_today"),
     ("Tomorrow", "tomorrow"),
     ("Not this week", "not_this_week"),
     ("Too big for now", "too_big"),
-    ("Not for me", "not_for_me"),
 )
 
 
@@ -85,8 +85,8 @@ def silence() -> Component:
     ways = rx.match(
         TipState.silence,
         ("no_source", rx.el.a("Connect", href="/connect", class_name="button")),
-        ("resting", rx.el.a("Wake oO", href="/connect", class_name="button")),
-        rx.el.button("Look again", type="button", on_click=TipState.load, class_name="button"),
+        ("resting", rx.el.button("Wake oO", type="button", on_click=TipState.wake, class_name="button")),
+        rx.el.button("Look again", type="button", on_click=TipState.look_again, class_name="button"),
     )
     return rx.el.div(rx.el.h1(TipState.sentence, class_name="tip-text silence"), ways, class_name="card")
 

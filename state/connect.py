@@ -14,7 +14,7 @@ from state.words import ago, counted
 
 STATES = {"connected": "Connected", "not_connected": "Not connected", "needs_attention": "Needs attention"}
 PROBLEMS = {
-    "denied": "You did not agree there, so nothing is connected.",
+    "denied": "You did not agree there, so nothing has changed.",
     "expired": "That took a little long. Please connect again.",
     "mismatch": "That did not start in this browser. Please connect again.",
     "unavailable": "The app cannot be reached just now. Please try again in a moment.",
@@ -63,6 +63,7 @@ class ConnectState(AppState):
         self._show(await self._chosen(user))
         code = self.router.url.query_parameters.get("error")
         self.problem = PROBLEMS.get(code, PROBLEMS["unknown"]) if code else ""
+        self.saved = ""
         self.loads += 1
 
     @rx.event
@@ -80,8 +81,11 @@ class ConnectState(AppState):
     async def choose(self, name: str, value: object):
         """Save one preference."""
         user = await self._user()
-        self._show(await accounts.choose(current(), user.user_id, **checked(text(name), value)))
-        self.saved = "Saved"
+        if text(name) in TIMES and value == "":
+            return  # half typed
+        before, self.saved = self.saved, ""
+        self._show(await accounts.choose(current(), user.user_id, **checked(name, value)))
+        self.saved = "Saved again" if before == "Saved" else "Saved"  # another text each time, so that each is heard
 
     @rx.event
     async def delete_everything(self):

@@ -7,7 +7,7 @@ from oo_app.runtime import current
 from state.base import AppState
 
 PROBLEMS = {
-    "denied": "You did not go on with signing in, so nothing has changed.",
+    "denied": "Sign-in was cancelled, so nothing has changed.",
     "expired": "That took a little long. Please sign in again.",
     "mismatch": "That sign-in did not start in this browser. Please sign in again.",
     "untrusted": "The answer could not be trusted. Please sign in again.",

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import reflex as rx
 
-from oo_app import connections, tips
+from oo_app import accounts, connections, tips
 from oo_app.kit.errors import Conflict, NotFound
 from oo_app.runtime import current
 from state.base import AppState, text, text_or_none, whole_or_none
@@ -51,7 +51,21 @@ class TipState(AppState):
         """Show the open tip, or the next one."""
         user = await self._user()
         self._zone = (await self._chosen(user)).zone.key
-        self.undoable = ""
+        self.undoable = await tips.undoable(current(), user.user_id) or ""
+        self._show(await tips.recommend(current(), user.user_id, "web"))
+
+    @rx.event
+    async def look_again(self):
+        """Ask once more after a silence, and say so when it stays."""
+        user = await self._user()
+        self._show(await tips.recommend(current(), user.user_id, "web"))
+        return self._notice("Still nothing.") if self.silence else None
+
+    @rx.event
+    async def wake(self):
+        """End the rest that the person chose."""
+        user = await self._user()
+        await accounts.choose(current(), user.user_id, paused=False)
         self._show(await tips.recommend(current(), user.user_id, "web"))
 
     @rx.event
@@ -94,10 +108,15 @@ def drawn(served: tips.Served, zone: str) -> Card:
         size=size(tip.content),
         detail=tip.detail or "",
         source=source.title if source else "",
-        source_url=tip.source_url if tip.source_url and tip.source_url.startswith("https://") else "",
+        source_url=tip.source_url if tip.source_url and tip.source_url.startswith(safe_links()) else "",
         due=due_in_words(tip.due, current().clock.now(), ZoneInfo(zone)),
         why=why(served),
     )
+
+
+def safe_links() -> tuple[str, ...]:
+    """Return how the address of a link may begin: never with a script."""
+    return ("https://", f"{current().settings.sandbox_url}/sandbox/")
 
 
 def size(content: str) -> str:
@@ -109,7 +128,4 @@ def why(served: tips.Served) -> str:
     """Say in one sentence how the tip was chosen, and no more than is true."""
     if served.candidates == 1:
         return "It was the only thing open to choose from."
-    among = counted(served.candidates, "open task")
-    if served.policy == "random":
-        return f"Chosen by chance from your {among}. oO is still getting to know you."
-    return f"Chosen from your {among} by what helped you before."
+    return f"Chosen by chance from your {counted(served.candidates, 'open task')}."

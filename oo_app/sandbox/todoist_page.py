@@ -27,7 +27,11 @@ class TodoistPage:
 
     def routes(self) -> Sequence[Route]:
         """Return the routes below /sandbox/todoist."""
-        return (Route("/", self._show, methods=["GET"]), Route("/", self._change, methods=["POST"]))
+        return (
+            Route("/", self._show, methods=["GET"]),
+            Route("/", self._change, methods=["POST"]),
+            Route("/app/task/{task_id}", _to_list, methods=["GET"]),
+        )
 
     async def _show(self, request: Request) -> Response:
         account = self._account(request)
@@ -50,6 +54,11 @@ class TodoistPage:
         if not ACCOUNT_NAME.fullmatch(name):
             raise not_found("Account")
         return self._door.store.account(name)
+
+
+async def _to_list(_request: Request) -> Response:
+    """Lead a link to one task to the list of all; the sandbox has no page of a single one."""
+    return RedirectResponse("../../", status_code=303)
 
 
 def _account_form(account: Account) -> str:

@@ -14,7 +14,6 @@ from oo_app.sources.source import CompletionRefused, Door, Due, Item, OAuth, Own
 SCOPE = "data:read_write"
 FULL = "*"
 RESOURCES = json.dumps(["items", "projects", "user"])
-TASK_URL = "https://app.todoist.com/app/task/{id}"
 NOT_FOUND_CODES = frozenset({478, 22})
 SUCCESS = range(200, 300)
 FINAL = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN})
@@ -47,16 +46,18 @@ class Todoist:
         that is archived or deleted they tell nothing but that, so what became of its items takes a full reading too.
         """
         token, projects = _read_cursor(cursor)
+        # A task's page stands beside the consent page, at Todoist as in the sandbox.
+        link = door.settings.todoist_auth_url.removesuffix("/oauth/authorize") + "/app/task/"
         first = await self._sync(door, token)
         if not first or _has_lost_project(first):
             first = await self._sync(door, FULL)
         is_full = bool(first.get("full_sync"))
         projects = _projects({} if is_full else projects, first)
-        items = _items(first, projects)
+        items = _items(first, projects, link)
         token = str(first["sync_token"])
         if is_full and (second := await self._sync(door, token)) and not second.get("full_sync"):
             projects = _projects(projects, second)
-            items |= _items(second, projects)
+            items |= _items(second, projects, link)
             token = str(second["sync_token"])
         return Pull(
             items=tuple(items.values()),
@@ -129,12 +130,12 @@ def _object(answer: Answer) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", data)
 
 
-def _items(data: Mapping[str, Any], projects: Mapping[str, str]) -> dict[str, Item]:
+def _items(data: Mapping[str, Any], projects: Mapping[str, str], link: str) -> dict[str, Item]:
     rows = map(_mapping, _list(data.get("items")))
-    return {item.external_id: item for row in rows if (item := _item(row, projects)) is not None}
+    return {item.external_id: item for row in rows if (item := _item(row, projects, link)) is not None}
 
 
-def _item(row: Mapping[str, Any], projects: Mapping[str, str]) -> Item | None:
+def _item(row: Mapping[str, Any], projects: Mapping[str, str], link: str) -> Item | None:
     """Read a task, forgiving about everything but its id: fields may be missing in incremental answers."""
     task_id = _text(row.get("id"))
     if not task_id:
@@ -147,7 +148,7 @@ def _item(row: Mapping[str, Any], projects: Mapping[str, str]) -> Item | None:
         is_open=is_open,
         content=content,
         detail=_detail(row, projects),
-        url=TASK_URL.format(id=task_id),
+        url=link + task_id,
         due=_due(due),
         deadline_on=_date(_mapping(row.get("deadline")).get("date")),
         priority=min(max(_int(row.get("priority"), 1), 1), 4),

@@ -2,7 +2,7 @@
 
 from oo_app.tips.credit import credit
 from oo_app.tips.expiry import end_gone, settle
-from oo_app.tips.react import SNOOZES, react
+from oo_app.tips.react import SNOOZES, react, undoable
 from oo_app.tips.recommend import mark_seen, recommend
 from oo_app.tips.results import ACTIONS, Action, Nothing, Outcome, Reason, Served, Snooze, Surface, Tip
 
@@ -23,4 +23,5 @@ __all__ = [
     "react",
     "recommend",
     "settle",
+    "undoable",
 ]

@@ -249,6 +249,22 @@ async def _standing(tx: Tx, impression_id: str) -> Reaction | None:
     return (await tx.session.execute(query)).scalar_one_or_none()
 
 
+async def undoable(rt: Runtime, user_id: str) -> str | None:
+    """Return the impression whose answer was recorded last, while it can still be taken back."""
+    query = (
+        select(col(Reaction.impression_id))
+        .where(
+            col(Reaction.user_id) == user_id,
+            col(Reaction.undone_at).is_(None),
+            col(Reaction.received_at) > rt.clock.now() - UNDO_WINDOW,
+        )
+        .order_by(col(Reaction.received_at).desc())
+        .limit(1)
+    )
+    async with rt.db.read() as session:
+        return (await session.execute(query)).scalar_one_or_none()
+
+
 async def _was_undone(tx: Tx, impression_id: str) -> bool:
     query = select(col(Reaction.id)).where(col(Reaction.impression_id) == impression_id).limit(1)
     return (await tx.session.execute(query)).scalar_one_or_none() is not None

@@ -60,9 +60,10 @@ async def me(caller: SignedIn) -> schemas.MeOut:
 
 
 @router.delete("/me")
-async def delete_me(caller: SignedIn) -> schemas.DeletedOut:
-    """Delete everything: sources told, rows erased, the key destroyed."""
+async def delete_me(caller: SignedIn, response: Response) -> schemas.DeletedOut:
+    """Delete everything: sources told, rows erased, the key destroyed; the browser forgets what it kept."""
     missed = await ops.delete_everything(current(), caller.user_id)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return schemas.DeletedOut(deleted=True, not_told=list(missed))
 
 

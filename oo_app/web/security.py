@@ -107,15 +107,28 @@ class Guard:
         is_admin = path == "/admin" or path.startswith("/admin/")
         if scope["method"] not in SAFE_METHODS or not (path == "/" or path in SIGNED_IN_PAGES or is_admin):
             return None
-        caller = await accounts.find_caller(self._rt, session_token(self._rt, scope))
+        token = session_token(self._rt, scope)
+        caller = await accounts.find_caller(self._rt, token)
         if is_admin and (caller is None or caller.role != "admin"):
             raise NotAllowed
-        if path in SIGNED_IN_PAGES and caller is None:
-            return RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
+        if caller is None and (path in SIGNED_IN_PAGES or token is not None):
+            return self._to_the_door(scope, has_dead_cookie=token is not None)
         if path == "/" and caller is not None:
             target = "/tip" if await connections.has_any(self._rt, caller.user_id) else "/connect"
             return RedirectResponse(target, status_code=303, headers={"Cache-Control": "no-store"})
         return None
+
+    def _to_the_door(self, scope: Scope, *, has_dead_cookie: bool) -> Response:
+        """Send a visitor to the sign-in page, taking away a cookie that opens nothing any more."""
+        said = scope["query_string"].decode("latin-1") if page_path(scope["path"]) == "/" else ""
+        response = RedirectResponse(
+            f"/?{said}" if said else "/", status_code=303, headers={"Cache-Control": "no-store"}
+        )
+        if has_dead_cookie:
+            response.headers["Clear-Site-Data"] = '"cache", "storage"'
+            name, is_https = self._rt.settings.session_cookie, self._rt.settings.is_https
+            response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
+        return response
 
 
 def session_token(rt: Runtime, scope: Scope) -> str | None:

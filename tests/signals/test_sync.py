@@ -59,7 +59,7 @@ async def test_words_are_kept_sealed_and_facts_as_they_are(ada: Browser):
 
     assert await content(ada.rt, row) == "Pay the dentist"
     assert (row.priority, row.due_on, row.deadline_on) == (4, date(2026, 11, 25), date(2026, 12, 1))
-    assert row.url == f"https://app.todoist.com/app/task/{task_id}"
+    assert row.url == f"{ada.rt.settings.sandbox_url}/sandbox/todoist/app/task/{task_id}"
     assert (row.is_open, row.is_recurring, row.is_completable) == (True, False, True)
 
 
@@ -184,6 +184,16 @@ async def test_what_a_full_reading_no_longer_tells_of_is_gone(ada: Browser, faul
 
     assert await open_names(ada.rt) == {kept}
     assert await completions(ada.rt) == []
+
+
+async def test_many_changes_at_once_close_nothing_they_do_not_tell_of(ada: Browser, faults: Faults):
+    before = await open_names(ada.rt)
+    rows = [{"id": f"t{number}", "content": "One of many"} for number in range(600)]
+    faults.fault = answering(change(items=rows))
+
+    await read(ada.rt)
+
+    assert await open_names(ada.rt) == before | {row["id"] for row in rows}
 
 
 async def test_an_unknown_cursor_is_answered_by_reading_everything(ada: Browser, faults: Faults):

@@ -135,6 +135,7 @@ STRANGE: list[dict[str, Any]] = [
     {"content": "no id"},
     {"id": ""},
     {"id": "half", "content": "\ud83d cut", "description": "\udc00"},
+    {"id": "\udfff", "content": "half a name"},
     {"id": "null", "content": None, "due": None, "deadline": None, "duration": None, "priority": None},
     {"id": "text", "due": "tomorrow", "deadline": "soon", "duration": 5, "priority": "high", "labels": "a"},
     {"id": "dates", "due": {"date": "someday"}, "deadline": {"date": "2026-13-45"}, "added_at": "long ago"},

@@ -36,7 +36,7 @@ async def test_load_with_an_error_explains_it(rt: Runtime, ada: Browser) -> None
 
     await ConnectState.load.fn(page)
 
-    assert page.problem == "You did not agree there, so nothing is connected."
+    assert page.problem == "You did not agree there, so nothing has changed."
 
 
 async def test_disconnect_takes_the_grant_back(tab: Tab) -> None:

@@ -198,5 +198,5 @@ def served(policy: str, candidates: int) -> tips.Served:
 
 
 def test_why_is_honest_about_chance() -> None:
-    assert why(served("random", 38)) == "Chosen by chance from your 38 open tasks. oO is still getting to know you."
+    assert why(served("random", 38)) == "Chosen by chance from your 38 open tasks."
     assert why(served("random", 1)) == "It was the only thing open to choose from."
