@@ -13,6 +13,7 @@ import uvicorn
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from oo_app.kit import log
@@ -62,6 +63,10 @@ def run(settings: Settings) -> None:
 
 def migrate(settings: Settings) -> None:
     """Bring the database to the newest version; CannotStart when it cannot be opened."""
+    file = make_url(settings.db_url).database
+    if file and not Path(file).parent.is_dir():
+        msg = f"DATABASE_URL: cannot open or migrate the database (there is no folder {Path(file).parent})"
+        raise CannotStart(msg)
     try:
         command.upgrade(alembic_config(settings), "head")
     except DatabaseError as error:

@@ -13,9 +13,6 @@ from oo_app.runtime import Runtime
 def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
     """Return event → functions; each may be called twice with the same event."""
 
-    async def read_source(event: Delivered) -> None:
-        signals.spawn_sync(rt, event.payload["connection_id"])
-
     async def hasten_closes(event: Delivered) -> None:
         await signals.hasten_closes(rt, event.payload["connection_id"])
 
@@ -27,7 +24,7 @@ def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
         await tips.end_gone(rt, event.payload["user_id"])
 
     return {
-        SourceConnected.subject: (read_source, hasten_closes),
+        SourceConnected.subject: (hasten_closes,),
         SourceDisconnected.subject: (end_gone,),
         TasksSynced.subject: (end_gone,),
         TaskCompleted.subject: (credit,),

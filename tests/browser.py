@@ -58,7 +58,7 @@ class _Forms(HTMLParser):
 class Browser:
     """Follows redirects as a browser does, keeps cookies, presses buttons of plain pages."""
 
-    def __init__(self, rt: Runtime, app: httpx.ASGITransport) -> None:
+    def __init__(self, rt: Runtime, app: httpx.AsyncBaseTransport) -> None:
         self.rt = rt
         self.base = rt.settings.base_url
         self.client = httpx.AsyncClient(transport=app, base_url=self.base, follow_redirects=False)

@@ -1,14 +1,13 @@
 """Sign-in with Google and Apple: OpenID Connect code flow with PKCE (OpenID Connect Core 1.0, RFC 7636)."""
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal, cast
-from urllib.parse import quote, urlencode
 
+from authlib.oauth2 import rfc7636
+from authlib.oauth2.rfc6749 import parameters
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -54,19 +53,24 @@ async def authorization_url(rt: Runtime, provider: Provider, begun: Begun) -> st
         msg = f"Sign-in with {TITLES[provider]} is not set up here"
         raise NotFound(msg)
     known = await _read(rt, issuer(rt.settings, provider))
-    query = {
-        "response_type": "code",
-        "client_id": _client_id(rt.settings, provider),
-        "redirect_uri": _redirect_uri(rt, provider),
-        "state": begun.state,
-        "nonce": begun.nonce,
-        "code_challenge": _challenge(begun.verifier),
-        "code_challenge_method": "S256",
+    authlib: Any = parameters  # untyped
+    url: str = authlib.prepare_grant_uri(
+        str(known.metadata["authorization_endpoint"]),
+        _client_id(rt.settings, provider),
+        "code",
+        redirect_uri=_redirect_uri(rt, provider),
+        state=begun.state,
+        nonce=begun.nonce,
+        code_challenge=_challenge(begun.verifier),
+        code_challenge_method="S256",
         **_EXTRA[provider],
-    }
-    endpoint = str(known.metadata["authorization_endpoint"])
-    # Apple wants spaces as %20.
-    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query, quote_via=quote)}"
+    )
+    return url.replace("+", "%20")  # Apple wants its spaces so; a plus itself travels as %2B
+
+
+def _challenge(verifier: str) -> str:
+    authlib: Any = rfc7636
+    return authlib.create_s256_code_challenge(verifier)
 
 
 async def identify(rt: Runtime, provider: Provider, code: str, taken: Taken) -> Person:
@@ -97,11 +101,6 @@ async def revoke_identity(rt: Runtime, provider: Provider, refresh_token: str) -
     answer = await rt.http.send("POST", endpoint, form=form)
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise SourceDown(None, status=answer.status)
-
-
-def _challenge(verifier: str) -> str:
-    """Return what shows the verifier to whoever has it: BASE64URL(SHA256(verifier)) (RFC 7636, section 4.2)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 async def _exchange(rt: Runtime, provider: Provider, known: _Known, *, code: str, verifier: str) -> Mapping[str, Any]:

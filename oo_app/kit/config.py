@@ -217,7 +217,19 @@ class Settings(BaseSettings):
             problems.append(
                 "OO_SANDBOX: the sandbox serves only development, with HOST and OO_BASE_URL on this machine"
             )
-        return problems + self._half_set()
+        return problems + self._missing_folders() + self._half_set()
+
+    def _missing_folders(self) -> list[str]:
+        made = self.oo_data_dir.resolve()
+        told = {"DATABASE_URL": self.database_url, "OO_KEYS_URL": self.oo_keys_url}
+        folders = {
+            name: Path(url.partition(":///")[2].partition("?")[0]).resolve().parent for name, url in told.items()
+        }
+        return [
+            f"{name}: there is no folder {folder}"
+            for name, folder in folders.items()
+            if told[name] and folder != made and not folder.is_dir()
+        ]
 
     def _half_set(self) -> list[str]:
         groups = (

@@ -161,7 +161,8 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, error: Exception) -> Response:
         expected = cast("OoError", error)
         level = _log.info if isinstance(error, Refused) else _log.warning
-        level("request.refused", path=request.scope.get("route_path", ""), status=expected.status, **expected.facts)
+        route = getattr(request.scope.get("route"), "path", "")
+        level("request.refused", route=route, status=expected.status, **expected.facts)
         return problem(expected, request.state.request_id)
 
     async def invalid(request: Request, error: Exception) -> Response:

@@ -147,12 +147,11 @@ class Hasty(FakeClock):
 
 async def test_a_source_that_never_answers_is_left_without_it(ada: Browser, clock: FakeClock):
     row = await connection(ada.rt)
-    gated, gate = behind_gate(ada.rt, lambda request: "access_tokens" in request.url.path)
+    gated, _ = behind_gate(ada.rt, lambda request: "access_tokens" in request.url.path)
     rt = replace(gated, clock=Hasty(clock.now()))
 
     was_revoked = await disconnect(rt, row.user_id, "todoist")
 
-    assert gate.reached.is_set()
     assert not was_revoked
     assert await connection_id_of(rt, row.user_id, "todoist") is None
     await rt.http.stop()

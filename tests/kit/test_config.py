@@ -145,6 +145,19 @@ def test_a_malformed_value_is_named_in_one_line_that_does_not_repeat_it(
     assert value not in line
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "OO_KEYS_URL"])
+def test_a_database_in_a_folder_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str):
+    put(monkeypatch, **{name: f"sqlite+aiosqlite:///{tmp_path}/no/such/folder/oo.db"})
+
+    assert problems() == [f"{name}: there is no folder {tmp_path}/no/such/folder"]
+
+
+def test_a_database_in_the_data_folder_need_not_be_there_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    put(monkeypatch, OO_DATA_DIR=str(tmp_path / "new"), DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/new/oo.db")
+
+    assert Settings.load().db_url == f"sqlite+aiosqlite:///{tmp_path}/new/oo.db"
+
+
 def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch):
     put(monkeypatch, PORT="eighty", OO_ENV="staging", OO_TYPO="1")
 
