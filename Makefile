@@ -22,7 +22,7 @@ test: ## the whole test suite, with browser and servers, installing what it need
 
 test-fast: ## the tests without browser and servers
 	$(setup) dev
-	@.venv/bin/python -m pytest -m "not browser and not server"
+	@.venv/bin/python -m pytest -n 2 -m "not browser and not server"
 
 bench: ## print the benchmarks
 	$(setup) test

@@ -104,8 +104,10 @@ def main() -> None:
     os.chdir(ROOT)  # `.env`, `data/` and the built pages belong to the checkout, wherever one stands
     try:
         oo(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except UnicodeDecodeError:
+        sys.exit("A variable or the .env file is not text in UTF-8.")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

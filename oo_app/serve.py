@@ -1,6 +1,7 @@
 """`oo run`: build the front end when its inputs changed, migrate, serve pages, API and websocket from one port."""
 
 import asyncio
+import fcntl
 import hashlib
 import socket
 import subprocess
@@ -55,7 +56,7 @@ def run(settings: Settings) -> None:
     check_keys(settings)
     put_first_on_path(Path(sys.executable).parent)  # Node comes as a Python package, beside our interpreter
     set_environment(ENVIRONMENT)
-    with _listening(settings) as listener:
+    with _alone(settings), _listening(settings) as listener:
         build_front_end()
         migrate(settings)
         _serve(settings, listener)
@@ -153,6 +154,18 @@ def _files() -> Iterator[Path]:
 
 
 @contextmanager
+def _alone(settings: Settings) -> Generator[None]:
+    """Hold the data folder: a second process on it would run the same jobs and spend the same tokens."""
+    with (settings.oo_data_dir / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            msg = f"OO_DATA_DIR: another oO is running on {settings.oo_data_dir}"
+            raise CannotStart(msg) from error
+        yield
+
+
+@contextmanager
 def _listening(settings: Settings) -> Generator[socket.socket]:
     """Take the port first: a taken one is told before anything slow begins."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -160,6 +173,7 @@ def _listening(settings: Settings) -> Generator[socket.socket]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)  # until then another process could bind the same port
     except OSError as error:
         listener.close()
         where = f"{settings.host}:{settings.port}"

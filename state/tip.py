@@ -17,6 +17,7 @@ SILENCES = {
     "nothing_suitable": "Nothing needs you right now.",
     "resting": "oO is resting until you wake it.",
 }
+UNREAD = "Your tasks could not be read yet."
 KINDS = {"task": "Task", "advice": "Advice", "insight": "Insight", "reminder": "Reminder"}
 LENGTHS = ((48, "short"), (100, "medium"), (sys.maxsize, "long"))
 
@@ -53,12 +54,14 @@ class TipState(AppState):
         self._zone = (await self._chosen(user)).zone.key
         self.undoable = await tips.undoable(current(), user.user_id) or ""
         self._show(await tips.recommend(current(), user.user_id, "web"))
+        await self._tell_unread(user)
 
     @rx.event
     async def look_again(self):
         """Ask once more after a silence, and say so when it stays."""
         user = await self._user()
         self._show(await tips.recommend(current(), user.user_id, "web"))
+        await self._tell_unread(user)
         return self._notice("Still nothing.") if self.silence else None
 
     @rx.event
@@ -88,6 +91,13 @@ class TipState(AppState):
             said = self._notice("Too late to undo." if action == "undo" else "Already answered.")
         self._show(await tips.recommend(current(), user.user_id, "web"))
         return said
+
+    async def _tell_unread(self, user: accounts.Caller) -> None:
+        """Say that nothing could be read rather than that nothing is there."""
+        if self.silence == "nothing_suitable":
+            known = await connections.readings(current(), user.user_id)
+            if all(reading.last_read_at is None for reading in known):
+                self.sentence = UNREAD
 
     def _show(self, answer: tips.Served | tips.Nothing) -> None:
         if isinstance(answer, tips.Nothing):

@@ -163,8 +163,8 @@ async def revoke(rt: Runtime, connection_id: str) -> bool:
             await with_access(rt, connection_id, call)
     except (SourceDown, TimeoutError):
         return False
-    except ReconnectNeeded:
-        return True  # the source has ended the grant already
+    except (ReconnectNeeded, NotFound):
+        return True  # the source has ended the grant already, or it was taken back here at the same moment
     return True
 
 

@@ -6,9 +6,12 @@ from contextlib import suppress
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
@@ -70,8 +73,31 @@ class Settings(BaseSettings):
     todoist_auth_url: str = Field(default=TODOIST_AUTH_URL, description="Todoist's consent page")
     todoist_token_url: str = Field(default=TODOIST_TOKEN_URL, description="Todoist's token address")
     todoist_sync_interval_ms: int = Field(
-        default=600_000, ge=1_000, description="how often tasks are read without being asked"
+        default=600_000, ge=1_000, le=86_400_000, description="how often tasks are read without being asked"
     )
+
+    @field_validator("apple_private_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value().replace("\\n", "\n")
+        try:
+            key = load_pem_private_key(text.encode(), password=None) if text else None
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            msg = "must be the text of the .p8 file"
+            raise ValueError(msg) from error
+        if key is not None and not isinstance(key, EllipticCurvePrivateKey):
+            msg = "must be the text of the .p8 file, which holds an elliptic-curve key"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("google_issuer", "apple_issuer", "todoist_api_url", "todoist_auth_url", "todoist_token_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            msg = "must be an address like https://service.example"
+            raise ValueError(msg)
+        return value.rstrip("/")
 
     @field_validator("oo_base_url")
     @classmethod
@@ -302,7 +328,7 @@ def _kept_secret(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _write_once(path, secrets.token_urlsafe(32))
-        return path.read_text().strip()
+        return path.read_text().strip() or _empty(path)
     except OSError as error:
         msg = f"OO_DATA_DIR: cannot write {path} ({error.strerror})"
         raise SettingsError(msg) from error
@@ -316,3 +342,8 @@ def _write_once(path: Path, text: str) -> None:
     with suppress(FileExistsError):
         os.link(temporary, path)
     temporary.unlink()
+
+
+def _empty(path: Path) -> NoReturn:
+    msg = f"OO_DATA_DIR: {path} is empty; put its secret back, or delete it where nothing is to be kept"
+    raise SettingsError(msg)

@@ -6,6 +6,9 @@ from typing import Any
 
 import structlog
 
+# They log whole events with the cookies of the socket they came by.
+OUTSPOKEN = ("reflex", "reflex_base", "socketio", "engineio")
+
 
 def configure(*, as_json: bool) -> None:
     """Set up structlog, and quieten the libraries that would print addresses with tokens in them."""
@@ -24,6 +27,19 @@ def configure(*, as_json: bool) -> None:
     )
     for name in ("httpx", "httpcore", "apscheduler", "alembic", "aiosqlite", "uvicorn.access", "sqlalchemy.engine"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in OUTSPOKEN:
+        logging.getLogger(name).handlers = [_Reticent()]
+        logging.getLogger(name).propagate = False
+
+
+class _Reticent(logging.Handler):
+    """Tells that a library complained and where, never what about: its text may quote cookies and people's words."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the place, and the kind of exception."""
+        if record.levelno >= logging.WARNING:
+            cause = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+            get(record.name).warning("library.complained", line=record.lineno, cause=cause)
 
 
 def get(name: str) -> "structlog.stdlib.BoundLogger":

@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 
 from oo_app import accounts, connections, signals
 from oo_app.kit.crypto import PersonVault, Place
-from oo_app.kit.errors import OoError
+from oo_app.kit.errors import NotFound, OoError
 from oo_app.runtime import Runtime
 
 # Tokens are ours to use, not the person's data; the rest of what is sealed is opened for them.
@@ -34,11 +34,19 @@ async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
 async def delete_everything(rt: Runtime, user_id: str) -> tuple[str, ...]:
     """Revoke at each source (one try of 5 s), erase all rows, destroy the key; return who could not be told."""
     connected = [view for view in await connections.overview(rt, user_id) if view.state != "not_connected"]
-    missed = [view.name for view in connected if not await signals.leave(rt, user_id, view.source)]
+    missed = [view.name for view in connected if not await _left(rt, user_id, view.source)]
     missed += await _leave_providers(rt, user_id)
     await accounts.erase(rt, user_id)
     await rt.db.truncate_wal()
     return tuple(missed)
+
+
+async def _left(rt: Runtime, user_id: str, source: str) -> bool:
+    """Disconnect a source; one that was disconnected at the same moment is left already."""
+    try:
+        return await signals.leave(rt, user_id, source)
+    except NotFound:
+        return True
 
 
 async def _leave_providers(rt: Runtime, user_id: str) -> list[str]:

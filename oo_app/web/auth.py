@@ -32,7 +32,7 @@ class Returned(BaseModel):
 class Parcelled(Returned):
     """The same, or what `form_callback` made of it."""
 
-    parcel: Text = ""
+    parcel: Annotated[str, Field(max_length=4 * LONG)] = ""  # sealing lengthens what a form post brought
 
 
 def _known(provider: str) -> accounts.Provider:

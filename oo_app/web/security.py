@@ -229,6 +229,8 @@ def _with_headers(send: Send, path: str, *, is_https: bool) -> Send:
                 headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             if path.startswith("/assets/") and message["status"] == 200:
                 headers["Cache-Control"] = IMMUTABLE
+            elif headers.get("content-type", "").startswith("text/html"):
+                headers.setdefault("Cache-Control", "no-cache")  # a page is asked for again, so that its guard is too
             elif path.startswith("/api/"):
                 headers.setdefault("Cache-Control", "no-store")
         await send(message)

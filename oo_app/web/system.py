@@ -58,6 +58,6 @@ for _path in ("/api", "/api/{rest:path}", "/auth/{rest:path}", "/webhooks/{rest:
     router.add_api_route(
         _path,
         unknown,
-        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        methods=["GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE"],
         include_in_schema=False,
     )

@@ -16,9 +16,7 @@ def ranking(propensities: list[float], scores: list[float] | None = None) -> Ran
     return Ranking(np.array(scores if scores is not None else [0.0] * len(propensities)), np.array(propensities))
 
 
-@pytest.mark.parametrize(
-    "propensities", [[1.0], [0.5, 0.5], [0.1, 0.2, 0.3, 0.4], [0.0, 1.0], [0.9, 0.0, 0.1], [0.001] * 1000]
-)
+@pytest.mark.parametrize("propensities", [[0.1, 0.2, 0.3, 0.4], [0.9, 0.0, 0.1], [0.001] * 1000])
 def test_a_hundred_thousand_draws_match_the_distribution(propensities: list[float]):
     rng = np.random.default_rng(20261123)
     distribution = np.array(propensities)

@@ -113,7 +113,7 @@ async def test_a_reaction_is_rewarded_at_once(rt: Runtime, action: str, dwell_ms
     assert await reward(rt, served.tip.impression_id) == ("reaction", value)
 
 
-@pytest.mark.parametrize("reaction_id", [None, str(uuid4())])
+@pytest.mark.parametrize("reaction_id", [None, "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"])
 @pytest.mark.parametrize("action", ["done", "snooze", "dismiss"])
 async def test_react_twice_answers_the_same_and_the_first_dwell_wins(rt: Runtime, action: str, reaction_id: str | None):
     ada = await a_person(rt)
@@ -216,7 +216,9 @@ async def test_another_persons_tip_is_unknown(rt: Runtime, action: str):
     assert (await impression(rt, served.tip.impression_id)).closed_at is None
 
 
-@pytest.mark.parametrize("impression_id", ["", "nothing", str(uuid4()), "\ud800", "\x00", "'; drop table user"])
+@pytest.mark.parametrize(
+    "impression_id", ["", "nothing", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "\ud800", "\x00", "'; drop"]
+)
 async def test_a_tip_that_never_was_is_unknown(rt: Runtime, impression_id: str):
     ada = await a_person(rt)
 

@@ -202,14 +202,14 @@ async def socket(rt: Runtime, path: str, origin: str | None) -> list[Message]:
     return said
 
 
-@pytest.mark.parametrize("path", ["/_event", "/_event/", "/_event?token=x", "/", "/other", "//_event"])
 @pytest.mark.parametrize(
     "origin", [None, "", "null", "https://evil.example", "http://127.0.0.1:8000", "http://localhost:8001"]
 )
-async def test_a_socket_of_another_site_is_refused(rt: Runtime, path: str, origin: str | None):
-    (said,) = await socket(rt, path, origin)
+async def test_a_socket_of_another_site_is_refused_wherever_it_knocks(rt: Runtime, origin: str | None):
+    for path in ("/_event", "/_event/", "//_event", "/", "/other"):
+        (said,) = await socket(rt, path, origin)
 
-    assert (said["type"], said["code"]) == ("websocket.close", 4403)
+        assert (said["type"], said["code"]) == ("websocket.close", 4403)
 
 
 async def test_a_socket_of_our_own_pages_is_let_in(rt: Runtime):
