@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import hashlib
+import json
 import socket
 import subprocess
 import sys
@@ -98,6 +99,8 @@ def build_front_end() -> None:
     registry = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 -- our own npm
     if registry.returncode == 0:
         set_environment({"NPM_CONFIG_REGISTRY": registry.stdout.strip()})
+    packages = ROOT / "reflex.lock" / "package.json"
+    before = packages.read_text() if packages.exists() else ""
     exported = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--no-zip", "--frontend-only"],
         cwd=ROOT,
@@ -108,6 +111,9 @@ def build_front_end() -> None:
     if exported.returncode != 0 or not (WEB / "build" / "client" / "index.html").exists():
         said = (exported.stdout + exported.stderr).strip().splitlines()[-15:]
         raise CannotStart("The front end could not be built:\n" + "\n".join(said))
+    # Reflex writes the same packages in another order each time; a checkout is not to look changed by that.
+    if before and json.loads(before) == json.loads(packages.read_text()):
+        packages.write_text(before)
     # Hashed again: the first build writes the lock file that is one of the inputs.
     STAMP.write_text(_hash_inputs())
 

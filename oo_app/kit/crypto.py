@@ -83,7 +83,7 @@ class Vault:
 
     async def start(self) -> None:
         """Open the key store, making it where there is none; SettingsError when it or its keys cannot be read."""
-        self._engine = create_async_engine(self._url)
+        self._engine = create_async_engine(self._url, hide_parameters=True)
         event.listen(self._engine.sync_engine, "connect", _harden)
         try:
             await self._check()

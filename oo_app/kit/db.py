@@ -80,7 +80,7 @@ class Database:
 
     async def start(self) -> None:
         """Open the engine."""
-        self._engine = create_async_engine(self._url, pool_size=8, max_overflow=8)
+        self._engine = create_async_engine(self._url, pool_size=8, max_overflow=8, hide_parameters=True)
         event.listen(self._engine.sync_engine, "connect", _set_pragmas)
 
     async def stop(self) -> None:

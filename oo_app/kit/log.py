@@ -22,8 +22,9 @@ def configure(*, as_json: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        # Looked up at every line: a stream kept from the start may be closed by then, and telling would then fail.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
     )
     for name in ("httpx", "httpcore", "apscheduler", "alembic", "aiosqlite", "uvicorn.access", "sqlalchemy.engine"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -136,6 +136,17 @@ async def test_an_outbox_that_fails_rolls_everything_back(db: Database):
     assert await count(db) == 0
 
 
+async def test_an_error_does_not_repeat_what_was_to_be_stored(db: Database):
+    async with db.begin() as tx:
+        await tx.session.execute(insert(NOTE).values(id=123_456_789))
+
+    with pytest.raises(IntegrityError) as refused:
+        async with db.begin() as tx:
+            await tx.session.execute(insert(NOTE).values(id=123_456_789))
+
+    assert "123456789" not in str(refused.value)
+
+
 async def test_many_writers_take_turns(db: Database):
     async def add_one() -> None:
         async with db.begin() as tx:

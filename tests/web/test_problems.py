@@ -187,28 +187,25 @@ async def test_a_field_that_does_not_fit_is_422_and_named(
 
 
 @each_with_body
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"surface=web", b"\xff\xfe\x00", b'{"surface": "web"', b"[" * 30_000, b"1" * 5_000, b"\x00", b"null"],
-)
-async def test_what_is_no_json_is_422(rt: Runtime, browser: Browser, method: str, path: str, body: Any, content: bytes):
+async def test_what_is_no_json_is_422(rt: Runtime, browser: Browser, method: str, path: str, body: Any):
     await signed_in(rt, browser)
     headers = {"Origin": browser.base, "Content-Type": "application/json"}
 
-    detail = problem_of(await browser.client.request(method, path, content=content, headers=headers), 422)
+    for content in NO_JSON:
+        detail = problem_of(await browser.client.request(method, path, content=content, headers=headers), 422)
 
-    assert detail.startswith("body: ")
+        assert detail.startswith("body: ")
 
 
 @each_with_body
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 async def test_a_body_that_does_not_say_it_is_json_is_422(
-    rt: Runtime, browser: Browser, method: str, path: str, body: Any, kind: str
+    rt: Runtime, browser: Browser, method: str, path: str, body: Any
 ):
     await signed_in(rt, browser)
-    headers = {"Origin": browser.base, "Content-Type": kind}
 
-    problem_of(await browser.client.request(method, path, content=b'{"surface": "web"}', headers=headers), 422)
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+        headers = {"Origin": browser.base, "Content-Type": kind}
+        problem_of(await browser.client.request(method, path, content=b'{"surface": "web"}', headers=headers), 422)
 
 
 @pytest.mark.parametrize("name", ["\\ud800", "x" * 5_000, "é", "\\u0000", "a.b", ""])
