@@ -75,18 +75,31 @@ class Database:
         self._clock = clock
         self._writer_lock = asyncio.Lock()
         self._engine: AsyncEngine | None = None
+        self._reader: AsyncEngine | None = None
         self.outbox: Callable[[Tx], Awaitable[None]] | None = None
         self.committed: Callable[[], None] | None = None
 
     async def start(self) -> None:
         """Open the engine."""
         self._engine = create_async_engine(self._url, pool_size=8, max_overflow=8, hide_parameters=True)
-        event.listen(self._engine.sync_engine, "connect", _set_pragmas)
+        # Readers need no transaction: without begin and rollback a query costs a third fewer trips to SQLite's thread.
+        self._reader = create_async_engine(
+            self._url,
+            pool_size=8,
+            max_overflow=8,
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+        )
+        for engine in (self._engine, self._reader):
+            event.listen(engine.sync_engine, "connect", _set_pragmas)
 
     async def stop(self) -> None:
         """Close every connection."""
-        if self._engine:
-            await self._engine.dispose()
+        for engine in (self._engine, self._reader):
+            if engine:
+                await engine.dispose()
 
     async def truncate_wal(self) -> None:
         """Empty SQLite's write-ahead log into the database, so that nothing erased remains in it."""
@@ -119,7 +132,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
         """Read; nothing is written. Each query sees what is committed by then."""
-        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
+        async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as session:
             yield session
 
 

@@ -69,19 +69,21 @@ class _Choice:
 async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Nothing:
     """Return the open tip, else choose one; or say why there is none."""
     began = perf_counter()
-    chosen = await preferences(rt, user_id)
+    # Asked side by side: most of a query's time is the way to SQLite's thread and back.
+    chosen, known = await asyncio.gather(preferences(rt, user_id), readings(rt, user_id))
     if chosen.paused:
         return Nothing("resting")
-    known = await readings(rt, user_id)
     if not known:
         await end_gone(rt, user_id)
         return Nothing("no_source")
     if stale := signals.stale(rt, known):
         wait_s = 0 if await _just_reacted(rt, user_id) else REFRESH_WAIT_S
         await signals.refresh(rt, stale, wait_s=wait_s)
-    if served := await _open_one(rt, user_id, chosen.zone):
+    served, items = await asyncio.gather(
+        _open_one(rt, user_id, chosen.zone), signals.open_items(rt, user_id, sleeping=_SLEEPING)
+    )
+    if served:
         return served
-    items = await signals.open_items(rt, user_id, sleeping=_SLEEPING)
     if not items:
         return Nothing("nothing_suitable")
     choice = await _choose(rt, items, chosen.zone)
