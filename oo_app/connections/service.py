@@ -147,8 +147,10 @@ async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
         raise NotFound(msg)
     revoked = await revoke(rt, connection_id)
     async with rt.db.begin() as tx:
-        await tx.session.execute(delete(Connection).where(col(Connection.id) == connection_id))
-        tx.emit(SourceDisconnected(user_id, source_name))
+        mine = delete(Connection).where(col(Connection.id) == connection_id).returning(col(Connection.id))
+        # Another tab may have been first, or the person may be gone altogether by now: news is told once.
+        if (await tx.session.execute(mine)).scalar_one_or_none() is not None:
+            tx.emit(SourceDisconnected(user_id, source_name))
     return revoked
 
 
