@@ -79,11 +79,10 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
     if stale := signals.stale(rt, known):
         wait_s = 0 if await _just_reacted(rt, user_id) else REFRESH_WAIT_S
         await signals.refresh(rt, stale, wait_s=wait_s)
-    served, items = await asyncio.gather(
-        _open_one(rt, user_id, chosen.zone), signals.open_items(rt, user_id, sleeping=_SLEEPING)
-    )
-    if served:
+    if served := await _open_one(rt, user_id, chosen.zone):
         return served
+    # Only after that: items read earlier could still hold one that another tab has just answered.
+    items = await signals.open_items(rt, user_id, sleeping=_SLEEPING)
     if not items:
         return Nothing("nothing_suitable")
     choice = await _choose(rt, items, chosen.zone)
