@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import hashlib
 import json
 import socket
@@ -202,6 +203,8 @@ class _Server(uvicorn.Server):
         """Start, then say so."""
         await super().startup(sockets)
         if self.started:
+            gc.collect()
+            gc.freeze()  # what is loaded now stays, so that collections look at what requests leave alone
             print(f"oO is ready at {self._address}", flush=True)  # noqa: T201 -- for a person
 
 

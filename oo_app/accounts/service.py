@@ -136,11 +136,10 @@ _CHOSEN = select(*(getattr(Preferences, name) for name in Chosen.__dataclass_fie
 
 async def preferences(rt: Runtime, user_id: str) -> Chosen:
     """Return what a person chose."""
-    async with rt.db.read() as session:
-        row = (await session.execute(_CHOSEN, {"user_id": user_id})).one_or_none()
-    if row is None:
+    rows = await rt.db.fetch(_CHOSEN, {"user_id": user_id})
+    if not rows:
         raise NotFound
-    return Chosen(*row)
+    return Chosen(*rows[0])
 
 
 async def choose(rt: Runtime, user_id: str, **changes: str | bool | int | None) -> Chosen:

@@ -56,8 +56,8 @@ async def find_caller(rt: Runtime, token: str | None) -> Caller | None:
         return None
     now = rt.clock.now()
     session_id = hash_token(token)
-    async with rt.db.read() as session:
-        row = (await session.execute(_CALLER, {"id": session_id})).one_or_none()
+    rows = await rt.db.fetch(_CALLER, {"id": session_id})
+    row = rows[0] if rows else None
     if row is None or now - row.seen_at >= SLIDING or now - row.created_at >= ABSOLUTE:
         return None
     if now - row.seen_at >= TOUCHED_EVERY:

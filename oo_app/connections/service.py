@@ -76,8 +76,7 @@ _READINGS = select(
 
 async def readings(rt: Runtime, user_id: str) -> Sequence[Reading]:
     """Return the person's connections and how fresh they are."""
-    async with rt.db.read() as session:
-        rows = (await session.execute(_READINGS, {"user_id": user_id})).all()
+    rows = await rt.db.fetch(_READINGS, {"user_id": user_id})
     return [
         Reading(connection_id, last_read_at, needs_attention, failures > 0 and next_read_at > rt.clock.now())
         for connection_id, last_read_at, needs_attention, failures, next_read_at in rows

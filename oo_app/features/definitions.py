@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from oo_app.signals import OpenItem
@@ -20,46 +21,52 @@ class Moment:
     open_items: int
 
 
-def due_moment(item: OpenItem, zone: ZoneInfo) -> datetime | None:
-    """Return when an item is late, in UTC: a day ends at local midnight, a floating time is the person's."""
+class Candidate(NamedTuple):
+    """An item that could be suggested, and when it is late (UTC), worked out once for all features."""
+
+    item: OpenItem
+    due: datetime | None
+
+
+def candidate(item: OpenItem, zone: ZoneInfo) -> Candidate:
+    """Work out when an item is late: a day ends at local midnight, a floating time is the person's."""
     if item.due_at is not None:
-        return item.due_at
+        return Candidate(item, item.due_at)
     if item.due_floating is not None:
-        return datetime.fromisoformat(item.due_floating).replace(tzinfo=zone).astimezone(UTC)
+        return Candidate(item, datetime.fromisoformat(item.due_floating).replace(tzinfo=zone).astimezone(UTC))
     day = item.due_on or item.deadline_on
-    return None if day is None else datetime.combine(day, END_OF_DAY, tzinfo=zone).astimezone(UTC)
+    return Candidate(item, None if day is None else datetime.combine(day, END_OF_DAY, tzinfo=zone).astimezone(UTC))
 
 
-def is_overdue(item: OpenItem, moment: Moment) -> float:
+def is_overdue(candidate: Candidate, moment: Moment) -> float:
     """1 when the due time has passed."""
-    due = due_moment(item, moment.zone)
-    return float(due is not None and due < moment.now)
+    return float(candidate.due is not None and candidate.due < moment.now)
 
 
-def has_due(item: OpenItem, moment: Moment) -> float:
+def has_due(candidate: Candidate, _moment: Moment) -> float:
     """1 when there is a due time at all."""
-    return float(due_moment(item, moment.zone) is not None)
+    return float(candidate.due is not None)
 
 
-def days_until_due(item: OpenItem, moment: Moment) -> float:
+def days_until_due(candidate: Candidate, moment: Moment) -> float:
     """Days until due, negative when late, cut at thirty either way; thirty without a due time."""
-    due = due_moment(item, moment.zone)
+    due = candidate.due
     return FAR_DAYS if due is None else _cut((due - moment.now) / timedelta(days=1), -FAR_DAYS, FAR_DAYS)
 
 
-def task_age_days(item: OpenItem, moment: Moment) -> float:
+def task_age_days(candidate: Candidate, moment: Moment) -> float:
     """Days since the item was made, cut at a year."""
-    return _cut((moment.now - item.created_at) / timedelta(days=1), 0.0, 365.0)
+    return _cut((moment.now - candidate.item.created_at) / timedelta(days=1), 0.0, 365.0)
 
 
-def priority(item: OpenItem, _moment: Moment) -> float:
+def priority(candidate: Candidate, _moment: Moment) -> float:
     """1 (normal) to 4 (urgent), as its source says."""
-    return float(item.priority)
+    return float(candidate.item.priority)
 
 
-def is_recurring(item: OpenItem, _moment: Moment) -> float:
+def is_recurring(candidate: Candidate, _moment: Moment) -> float:
     """1 when it comes again."""
-    return float(item.is_recurring)
+    return float(candidate.item.is_recurring)
 
 
 def hour_of_day(moment: Moment) -> float:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 from oo_app.features import definitions as d
-from oo_app.features.definitions import Moment
-from oo_app.signals import OpenItem
+from oo_app.features.definitions import Candidate, Moment
 
 SCHEMA = "1"
-CANDIDATE_FEATURES: tuple[Callable[[OpenItem, Moment], float], ...] = (
+CANDIDATE_FEATURES: tuple[Callable[[Candidate, Moment], float], ...] = (
     d.is_overdue,
     d.has_due,
     d.days_until_due,

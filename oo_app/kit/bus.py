@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlmodel import Field, SQLModel, col
 
 from oo_app.kit import log
 from oo_app.kit.clock import Clock
-from oo_app.kit.db import Database, Tx, UtcDateTime
+from oo_app.kit.db import Database, Emitted, Tx, UtcDateTime
 from oo_app.kit.ids import new_id
 
 RING_LENGTH = 500
@@ -42,6 +42,16 @@ class Outbox(SQLModel, table=True):
 
 
 _INSERT = insert(SQLModel.metadata.tables["outbox"])
+_DUE = (
+    select(col(Outbox.seq), col(Outbox.id), col(Outbox.subject), col(Outbox.payload), col(Outbox.attempts))
+    .where(
+        col(Outbox.done_at).is_(None),
+        col(Outbox.is_parked).is_(False),
+        col(Outbox.next_at) <= bindparam("now", type_=UtcDateTime),
+    )
+    .order_by(col(Outbox.seq))
+    .limit(BATCH)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class Bus:
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         db.outbox = self._store
-        db.committed = self._woken.set
+        db.committed = self._wake
 
     def bind(self, handlers: Mapping[str, Sequence[Handler]]) -> None:
         """Set who hears what: subject → handlers."""
@@ -108,6 +118,10 @@ class Bus:
             except TimeoutError:
                 continue
 
+    def _wake(self, facts: Sequence[Emitted]) -> None:
+        if any(fact.subject in self._handlers for fact in facts):
+            self._woken.set()
+
     async def _store(self, tx: Tx) -> None:
         rows: list[dict[str, Any]] = []
         for fact in tx.emitted:
@@ -131,17 +145,7 @@ class Bus:
 
     async def _deliver_batch(self) -> int:
         async with self._db.read() as session:
-            query = (
-                select(col(Outbox.seq), col(Outbox.id), col(Outbox.subject), col(Outbox.payload), col(Outbox.attempts))
-                .where(
-                    col(Outbox.done_at).is_(None),
-                    col(Outbox.is_parked).is_(False),
-                    col(Outbox.next_at) <= self._clock.now(),
-                )
-                .order_by(col(Outbox.seq))
-                .limit(BATCH)
-            )
-            rows = (await session.execute(query)).all()
+            rows = (await session.execute(_DUE, {"now": self._clock.now()})).all()
         for seq, event_id, subject, payload, attempts in rows:
             await self._deliver(seq, Delivered(event_id, subject, json.loads(payload)), attempts)
         return len(rows)

@@ -11,17 +11,17 @@ import os
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, event, insert, select
+from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, insert, select
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from oo_app.kit.config import Settings, SettingsError
 from oo_app.kit.errors import Invalid, NotFound
+from oo_app.kit.sqlite import open_engine
 
 NONCE_LENGTH = 12
 TOKEN_BYTES = 32
@@ -83,8 +83,7 @@ class Vault:
 
     async def start(self) -> None:
         """Open the key store, making it where there is none; SettingsError when it or its keys cannot be read."""
-        self._engine = create_async_engine(self._url, hide_parameters=True)
-        event.listen(self._engine.sync_engine, "connect", _harden)
+        self._engine = open_engine(self._url, pragmas=("secure_delete=ON",))
         try:
             await self._check()
         except SettingsError:
@@ -198,9 +197,3 @@ def _derive(key: str, purpose: str) -> bytes:
 
 def _fernet_key(key: str, purpose: str) -> bytes:
     return base64.urlsafe_b64encode(_derive(key, purpose))
-
-
-def _harden(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA secure_delete=ON")
-    cursor.close()

@@ -1,25 +1,24 @@
 """The database: engines, the unit of work, and the column types that keep us honest."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol, TypeVarTuple
 
-from sqlalchemy import DateTime, Dialect, event
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy import DateTime, Dialect, Row, Select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator
+from sqlalchemy.util import greenlet_spawn
 
 from oo_app.kit.clock import Clock
+from oo_app.kit.sqlite import open_engine
 
-PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=NORMAL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA secure_delete=ON",
-    "PRAGMA busy_timeout=5000",
-)
+PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=5000")
+
+
+_Columns = TypeVarTuple("_Columns")
 
 
 class Emitted(Protocol):
@@ -77,23 +76,21 @@ class Database:
         self._engine: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self.outbox: Callable[[Tx], Awaitable[None]] | None = None
-        self.committed: Callable[[], None] | None = None
+        self.committed: Callable[[Sequence[Emitted]], None] | None = None
 
     async def start(self) -> None:
         """Open the engine."""
-        self._engine = create_async_engine(self._url, pool_size=8, max_overflow=8, hide_parameters=True)
-        # Readers need no transaction: without begin and rollback a query costs a third fewer trips to SQLite's thread.
-        self._reader = create_async_engine(
+        self._engine = open_engine(self._url, pragmas=PRAGMAS, pool_size=8, max_overflow=8)
+        # Readers need no transaction; begin and rollback would only cost them time.
+        self._reader = open_engine(
             self._url,
+            pragmas=PRAGMAS,
             pool_size=8,
             max_overflow=8,
-            hide_parameters=True,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
         )
-        for engine in (self._engine, self._reader):
-            event.listen(engine.sync_engine, "connect", _set_pragmas)
 
     async def stop(self) -> None:
         """Close every connection."""
@@ -109,14 +106,12 @@ class Database:
     @property
     def engine(self) -> AsyncEngine:
         """The engine, once open."""
-        if self._engine is None:
-            msg = "the database is not open"
-            raise RuntimeError(msg)
-        return self._engine
+        return _open(self._engine)
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Tx]:
         """Write: commit on leaving, roll back on any exception. No network and no model call inside."""
+        await asyncio.sleep(0)  # SQLite keeps the thread, so others get their turn here
         async with (
             self._writer_lock,
             AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
@@ -127,17 +122,27 @@ class Database:
             if tx.emitted and self.outbox:
                 await self.outbox(tx)
         if tx.emitted and self.committed:
-            self.committed()
+            self.committed(tx.emitted)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
         """Read; nothing is written. Each query sees what is committed by then."""
+        await asyncio.sleep(0)
         async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as session:
             yield session
 
+    async def fetch(self, query: Select[*_Columns], parameters: Mapping[str, object]) -> Sequence[Row[*_Columns]]:
+        """Read columns with one query, at a third of what it costs to open a session for it."""
+        await asyncio.sleep(0)
+        return await greenlet_spawn(self._fetch, query, parameters)
 
-def _set_pragmas(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+    def _fetch(self, query: Select[*_Columns], parameters: Mapping[str, object]) -> Sequence[Row[*_Columns]]:
+        with _open(self._reader).sync_engine.connect() as connection:
+            return connection.execute(query, dict(parameters)).all()
+
+
+def _open(engine: AsyncEngine | None) -> AsyncEngine:
+    if engine is None:
+        msg = "the database is not open"
+        raise RuntimeError(msg)
+    return engine

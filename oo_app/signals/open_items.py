@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, exists, select
 from sqlmodel import col
@@ -14,8 +14,7 @@ from oo_app.runtime import Runtime
 from oo_app.signals.models import Closing, Item
 
 
-@dataclass(frozen=True, slots=True)
-class OpenItem:
+class OpenItem(NamedTuple):
     """What features are made of; its words stay sealed. `due_floating` is a local time in the person's zone."""
 
     id: str
@@ -56,6 +55,9 @@ _COLUMNS = (
     col(Item.content),
     col(Item.detail),
 )
+_ONE = select(*_COLUMNS).where(
+    col(Item.id) == bindparam("id"), col(Item.user_id) == bindparam("user_id"), col(Item.is_open).is_(True)
+)
 
 
 async def open_items(rt: Runtime, user_id: str, *, sleeping: Select[str]) -> Sequence[OpenItem]:
@@ -63,9 +65,8 @@ async def open_items(rt: Runtime, user_id: str, *, sleeping: Select[str]) -> Seq
 
     `sleeping` selects the ids of items that are out, by the parameters `user_id` and `now`, so that one query answers.
     """
-    async with rt.db.read() as session:
-        rows = (await session.execute(_open_items(sleeping), {"user_id": user_id, "now": rt.clock.now()})).all()
-    return [OpenItem(*row) for row in rows]
+    rows = await rt.db.fetch(_open_items(sleeping), {"user_id": user_id, "now": rt.clock.now()})
+    return [OpenItem._make(row) for row in rows]
 
 
 @cache
@@ -87,10 +88,8 @@ def _open_items(sleeping: Select[str]) -> Select[*tuple[Any, ...]]:
 
 async def find_open(rt: Runtime, user_id: str, item_id: str) -> OpenItem | None:
     """Return one item while it is there to be done, also one that sleeps."""
-    query = select(*_COLUMNS).where(col(Item.id) == item_id, col(Item.user_id) == user_id, col(Item.is_open).is_(True))
-    async with rt.db.read() as session:
-        row = (await session.execute(query)).one_or_none()
-    return OpenItem(*row) if row else None
+    rows = await rt.db.fetch(_ONE, {"id": item_id, "user_id": user_id})
+    return OpenItem._make(rows[0]) if rows else None
 
 
 async def words(rt: Runtime, user_id: str, item: OpenItem) -> Words:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import perf_counter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel, col
 
@@ -33,7 +34,23 @@ JUST_REACTED = timedelta(seconds=10)
 POLICY_BUDGET_S = 0.25
 
 # Built once: a statement made anew for each call costs as much as running it.
-_OPEN = select(Impression).where(col(Impression.user_id) == bindparam("user_id"), col(Impression.closed_at).is_(None))
+_OPEN = (
+    select(
+        col(Impression.id),
+        col(Impression.item_id),
+        col(Impression.propensity),
+        col(Impression.served_at),
+        col(Decision.policy),
+        col(Decision.policy_version),
+        col(Decision.schema_version),
+        col(Decision.context),
+        col(Decision.candidates),
+        col(Decision.candidate_ids),
+        col(Decision.chosen),
+    )
+    .join(Decision, col(Decision.id) == col(Impression.decision_id))
+    .where(col(Impression.user_id) == bindparam("user_id"), col(Impression.closed_at).is_(None))
+)
 _SLEEPING = select(col(Hold.item_id)).where(
     col(Hold.user_id) == bindparam("user_id"),
     or_(col(Hold.until).is_(None), col(Hold.until) > bindparam("now", type_=UtcDateTime)),
@@ -69,10 +86,10 @@ class _Choice:
 async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Nothing:
     """Return the open tip, else choose one; or say why there is none."""
     began = perf_counter()
-    # Asked side by side: most of a query's time is the way to SQLite's thread and back.
-    chosen, known = await asyncio.gather(preferences(rt, user_id), readings(rt, user_id))
+    chosen = await preferences(rt, user_id)
     if chosen.paused:
         return Nothing("resting")
+    known = await readings(rt, user_id)
     if not known:
         await end_gone(rt, user_id)
         return Nothing("no_source")
@@ -113,43 +130,35 @@ async def _just_reacted(rt: Runtime, user_id: str) -> bool:
 
 async def _open_one(rt: Runtime, user_id: str, zone: ZoneInfo) -> Served | None:
     """Return the open impression again; end it when its time or its item is gone."""
-    async with rt.db.read() as session:
-        impression = (await session.execute(_OPEN, {"user_id": user_id})).scalar_one_or_none()
-    if impression is None:
+    rows = await rt.db.fetch(_OPEN, {"user_id": user_id})
+    if not rows:
         return None
-    if rt.clock.now() >= expired_at(impression.served_at):
+    shown = rows[0]
+    if rt.clock.now() >= expired_at(shown.served_at):
         await settle(rt, user_id)
         return None
-    item = await signals.find_open(rt, user_id, impression.item_id) if impression.item_id else None
+    item = await signals.find_open(rt, user_id, shown.item_id) if shown.item_id else None
     if item is None:
         await end_gone(rt, user_id)
         return None
-    return await _again(rt, impression, item, zone)
-
-
-async def _again(rt: Runtime, impression: Impression, item: signals.OpenItem, zone: ZoneInfo) -> Served:
-    async with rt.db.read() as session:
-        decision = (
-            await session.execute(select(Decision).where(col(Decision.id) == impression.decision_id))
-        ).scalar_one()
     return Served(
-        tip=await render(rt, impression.user_id, item, impression_id=impression.id, zone=zone),
-        policy=decision.policy,
-        policy_version=decision.policy_version,
-        propensity=impression.propensity,
-        reasons=_told_reasons(rt, decision),
-        candidates=len(json.loads(decision.candidate_ids)),
-        served_at=impression.served_at,
+        tip=await render(rt, user_id, item, impression_id=shown.id, zone=zone),
+        policy=shown.policy,
+        policy_version=shown.policy_version,
+        propensity=shown.propensity,
+        reasons=_told_reasons(rt, shown),
+        candidates=len(json.loads(shown.candidate_ids)),
+        served_at=shown.served_at,
     )
 
 
-def _told_reasons(rt: Runtime, decision: Decision) -> tuple[Reason, ...]:
+def _told_reasons(rt: Runtime, shown: Row[*tuple[Any, ...]]) -> tuple[Reason, ...]:
     """Give a stored decision's reasons again; none when its policy or its features are of another version."""
-    policy = next((known for known in (rt.policy, *POLICIES.values()) if known.name == decision.policy), None)
-    if policy is None or (policy.version, features.SCHEMA) != (decision.policy_version, decision.schema_version):
+    policy = next((known for known in (rt.policy, *POLICIES.values()) if known.name == shown.policy), None)
+    if policy is None or (policy.version, features.SCHEMA) != (shown.policy_version, shown.schema_version):
         return ()
-    candidates = np.frombuffer(decision.candidates).reshape(-1, len(features.CANDIDATE_FEATURES))
-    return _reasons(policy, np.frombuffer(decision.context), candidates, decision.chosen)
+    candidates = np.frombuffer(shown.candidates).reshape(-1, len(features.CANDIDATE_FEATURES))
+    return _reasons(policy, np.frombuffer(shown.context), candidates, shown.chosen)
 
 
 async def _choose(rt: Runtime, items: Sequence[signals.OpenItem], zone: ZoneInfo) -> _Choice:

@@ -103,7 +103,7 @@ async def test_a_rolled_back_block_tells_nothing(db: Database):
     async def store(_: object) -> None:
         told.append(1)
 
-    db.outbox, db.committed = store, lambda: told.append(2)
+    db.outbox, db.committed = store, lambda _: told.append(2)
 
     with pytest.raises(ZeroDivisionError):
         await write(db, then_fail=True)
@@ -117,7 +117,7 @@ async def test_what_is_emitted_is_stored_before_the_commit_is_announced(db: Data
     async def store(_: object) -> None:
         told.append("stored")
 
-    db.outbox, db.committed = store, lambda: told.append("committed")
+    db.outbox, db.committed = store, lambda _: told.append("committed")
 
     await write(db)
 
