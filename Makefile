@@ -3,6 +3,8 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
+# Where Python is told to keep no bytecode, every start would compile all of it anew, for some five seconds.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # The node that Playwright brings needs libatomic, which a bare Debian lacks; the environment's own does not.
 export PLAYWRIGHT_NODEJS_PATH := $(CURDIR)/.venv/bin/node

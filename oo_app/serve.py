@@ -219,6 +219,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         ws="websockets-sansio",
         ws_max_size=BODY_LIMIT,
         lifespan="on",
+        log_config=None,
         log_level="warning",
         access_log=False,
         proxy_headers=False,

@@ -3,15 +3,21 @@
 import asyncio
 import gc
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from oo_app import sandbox, web, wiring
+from oo_app.kit import log, sqlite
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.config import Settings
 from oo_app.runtime import Runtime, build, use
@@ -22,6 +28,7 @@ START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday morning
 KEY = "0123456789abcdef0123456789abcdef"
 
 
+@cache
 def settings_in(folder: Path, **changes: object) -> Settings:
     """Return development settings that write below a folder only."""
     base = Settings.model_validate(
@@ -33,8 +40,10 @@ def settings_in(folder: Path, **changes: object) -> Settings:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrate one database; every test copies it."""
+    log.configure(as_json=False)
     gc.collect()
     gc.freeze()  # what is imported stays; going through it again and again took a third of the suite's time
+    gc.set_threshold(20_000)
     folder = tmp_path_factory.mktemp("migrated")
     settings = settings_in(folder)
     migrate(settings)
@@ -49,6 +58,23 @@ async def _with_signing_keys(settings: Settings) -> None:
     async with httpx.AsyncClient(transport=stand_in, base_url=settings.sandbox_url) as client:
         for provider in ("google", "apple"):
             (await client.get(f"/{provider}/keys")).raise_for_status()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_once() -> Generator[None]:
+    """Let all engines of one kind share what they compiled; each test's own would compile every statement anew."""
+    first: dict[str, Engine] = {}
+
+    def sharing(url: str, **options: Any) -> AsyncEngine:
+        engine = create_async_engine(url, **options)
+        known = first.setdefault(str(sorted(options)), engine.sync_engine)
+        engine.sync_engine.dialect = engine.sync_engine.pool._dialect = known.dialect
+        engine.sync_engine._compiled_cache = known._compiled_cache
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "create_async_engine", sharing)
+        yield
 
 
 @pytest.fixture
@@ -88,16 +114,13 @@ def faults() -> Faults:
     return Faults()
 
 
-@pytest.fixture
-async def rt(tmp_path: Path, migrated: Path, clock: FakeClock, faults: Faults) -> AsyncIterator[Runtime]:
-    """A whole runtime on a fresh database, its outside world the sandbox; nothing runs by itself."""
-    for file in migrated.iterdir():
-        shutil.copy(file, tmp_path / file.name)
-    settings = settings_in(tmp_path)
+@asynccontextmanager
+async def running(folder: Path, settings: Settings, clock: FakeClock, faults: Faults) -> AsyncGenerator[Runtime]:
+    """Run a whole runtime on a folder, its outside world the sandbox; nothing runs by itself."""
     outside = Outside(faults)
     runtime = build(settings, clock=clock, transport=outside)
     outside.app = FastAPI()
-    options = sandbox.SandboxOptions(settings.base_url, settings.sandbox_url, tmp_path)
+    options = sandbox.SandboxOptions(settings.base_url, settings.sandbox_url, folder)
     outside.app.mount("/sandbox", sandbox.build(options, clock))
     use(runtime)
     await runtime.start()
@@ -107,15 +130,54 @@ async def rt(tmp_path: Path, migrated: Path, clock: FakeClock, faults: Faults) -
     await runtime.stop()
 
 
-@pytest.fixture
-def app(rt: Runtime) -> httpx.ASGITransport:
-    """The application as a transport: routes, guard and sandbox, without the pages."""
+def transport(rt: Runtime) -> httpx.ASGITransport:
+    """Return the application as a transport: routes, guard and sandbox, without the pages."""
     outside = rt.http.transport
     assert isinstance(outside, Outside)
     assert outside.app is not None
     routes = web.build()
     routes.mount("/", outside.app)
     return httpx.ASGITransport(web.guard(rt)(routes))
+
+
+@pytest.fixture(scope="session")
+def settled(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> tuple[Path, httpx.Cookies]:
+    """Sign Ada in and connect her once, all the way; tests that begin there copy what that left behind."""
+    folder = tmp_path_factory.mktemp("settled")
+    _copy(migrated, folder)
+    settings = settings_in(migrated).model_copy(update={"oo_data_dir": folder})
+
+    async def sign_in_and_connect() -> httpx.Cookies:
+        async with running(folder, settings, FakeClock(START), Faults()) as rt, Browser(rt, transport(rt)) as browser:
+            await browser.sign_in("ada@sandbox.test")
+            await browser.connect_todoist()
+            await rt.db.truncate_wal()
+            return browser.client.cookies
+
+    return folder, asyncio.run(sign_in_and_connect())
+
+
+def _copy(folder: Path, to: Path) -> None:
+    for file in folder.iterdir():
+        shutil.copy(file, to / file.name)
+
+
+@pytest.fixture
+async def rt(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated: Path, clock: FakeClock, faults: Faults
+) -> AsyncIterator[Runtime]:
+    """A whole runtime on a database of the test's own: fresh, or as Ada's first minutes left it."""
+    begins_settled = "settled" in request.fixturenames
+    _copy(request.getfixturevalue("settled")[0] if begins_settled else migrated, tmp_path)
+    settings = settings_in(migrated).model_copy(update={"oo_data_dir": tmp_path})
+    async with running(tmp_path, settings, clock, faults) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def app(rt: Runtime) -> httpx.ASGITransport:
+    """The application as a transport: routes, guard and sandbox, without the pages."""
+    return transport(rt)
 
 
 @pytest.fixture
@@ -126,8 +188,10 @@ async def browser(rt: Runtime, app: httpx.ASGITransport) -> AsyncIterator[Browse
 
 
 @pytest.fixture
-async def ada(browser: Browser) -> Browser:
-    """Ada, signed in with Google and connected to Todoist, her tasks read."""
-    await browser.sign_in("ada@sandbox.test")
-    await browser.connect_todoist()
+def ada(browser: Browser, settled: tuple[Path, httpx.Cookies]) -> Browser:
+    """Ada, signed in with Google and connected to Todoist, her tasks read.
+
+    The sandbox has started again since, so the next reading takes everything.
+    """
+    browser.client.cookies = httpx.Cookies(settled[1])
     return browser

@@ -2,9 +2,11 @@
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 # They log whole events with the cookies of the socket they came by.
 OUTSPOKEN = ("reflex", "reflex_base", "socketio", "engineio")
@@ -18,7 +20,7 @@ def configure(*, as_json: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            _only_places,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -28,9 +30,23 @@ def configure(*, as_json: bool) -> None:
     )
     for name in ("httpx", "httpcore", "apscheduler", "alembic", "aiosqlite", "uvicorn.access", "sqlalchemy.engine"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in OUTSPOKEN:
-        logging.getLogger(name).handlers = [_Reticent()]
-        logging.getLogger(name).propagate = False
+    for handler, names in ((_Reticent(), OUTSPOKEN), (_Placed(), ("uvicorn",))):
+        for name in names:
+            logging.getLogger(name).handlers = [handler]
+            logging.getLogger(name).propagate = False
+
+
+def _only_places(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Tell of an exception what kind it is and where it rose, never its message: that may quote people's words."""
+    told = event.pop("exc_info", None)
+    error = told if isinstance(told, BaseException) else sys.exc_info()[1] if told else None
+    parts: list[str] = []
+    while error is not None:
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if parts:
+        event["exception"] = "\nbecause of\n".join(parts)
+    return event
 
 
 class _Reticent(logging.Handler):
@@ -41,6 +57,15 @@ class _Reticent(logging.Handler):
         if record.levelno >= logging.WARNING:
             cause = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
             get(record.name).warning("library.complained", line=record.lineno, cause=cause)
+
+
+class _Placed(logging.Handler):
+    """Passes on what a library says for itself, and of an exception only its places."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the words and the places."""
+        told = record.exc_info[1] if record.exc_info else None
+        get(record.name).log(record.levelno, record.getMessage().strip(), exc_info=told)
 
 
 def get(name: str) -> "structlog.stdlib.BoundLogger":
