@@ -89,8 +89,11 @@ def user_delete(email: str) -> None:
 
     async def run(rt: Runtime) -> None:
         for user_id in await _people(rt, email):
-            for name in await ops.delete_everything(rt, user_id):
+            deleted = await ops.delete_everything(rt, user_id)
+            for name in deleted.not_told:
                 click.echo(f"{name} was not told; remove oO there.")
+            if deleted.unsent:
+                click.echo(f"Done in oO, but not completed at the source: {deleted.unsent}.")
             click.echo("Deleted.")
 
     _with_runtime(run)

@@ -21,6 +21,7 @@ SWITCHES = (
     ),
     ("Allow remote AI", "allow_remote_ai", "Let a language model elsewhere word your tips, once oO uses one."),
 )
+QUIET = "No note comes between these times, once oO can send one."
 NOT_ZONES = {"localtime", "posixrules", "Factory"}
 
 
@@ -91,7 +92,7 @@ def preferences() -> Component:
         ),
         rx.el.div(
             field("Time zone", "time-zone", zone_select()),
-            field("Quiet from", "quiet-from", time_input("quiet_from", ConnectState.quiet_from)),
+            field("Quiet from", "quiet-from", time_input("quiet_from", ConnectState.quiet_from), meaning=QUIET),
             field("Quiet to", "quiet-to", time_input("quiet_to", ConnectState.quiet_to)),
             *(switch(*each) for each in SWITCHES),
             key=ConnectState.loads,
@@ -102,9 +103,12 @@ def preferences() -> Component:
     )
 
 
-def field(name: str, target: str, control: Component) -> Component:
-    """Return a control with its label."""
-    return rx.el.div(rx.el.label(name, html_for=target), control, class_name="field")
+def field(name: str, target: str, control: Component, *, meaning: str = "") -> Component:
+    """Return a control with its label, and what it means where the label cannot say it."""
+    label = rx.el.label(name, html_for=target)
+    if meaning:
+        label = rx.el.div(label, rx.el.p(meaning, class_name="small"))
+    return rx.el.div(label, control, class_name="field")
 
 
 def zone_select() -> Component:

@@ -32,6 +32,7 @@ def tip() -> Component:
             rx.cond(TipState.card.impression_id != "", answers(), rx.fragment()),
             rx.el.div(
                 rx.cond(TipState.card.impression_id != "", asides(), rx.fragment()),
+                rx.cond(TipState.asks_to_notify, notify_me(), rx.fragment()),
                 rx.el.a("Settings", href="/connect", class_name="quiet"),
                 class_name="asides",
             ),
@@ -132,6 +133,11 @@ def asides() -> Component:
         opener("Other times", "later"),
         sheet("later", *(later(*each) for each in LATER)),
     )
+
+
+def notify_me() -> Component:
+    """Return the wish to be told, until it is decided here or in the settings."""
+    return rx.el.button("Notify me", type="button", on_click=TipState.notify_me, class_name="quiet")
 
 
 def opener(name: str, target: str) -> Component:

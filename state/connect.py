@@ -10,7 +10,7 @@ from oo_app import accounts, connections, ops, signals
 from oo_app.kit.errors import Invalid
 from oo_app.runtime import current
 from state.base import MISFIT, AppState, is_time_zone, text
-from state.words import ago, counted
+from state.words import ago, counted, unsent_in_words
 
 STATES = {"connected": "Connected", "not_connected": "Not connected", "needs_attention": "Needs attention"}
 PROBLEMS = {
@@ -70,12 +70,11 @@ class ConnectState(AppState):
     async def disconnect(self, source: str):
         """Take the grant back and forget what was read."""
         user = await self._user()
-        was_revoked = await signals.leave(current(), user.user_id, text(source))
+        left = await signals.leave(current(), user.user_id, text(source))
         await self._read_rows(user)
         name = next((row.name for row in self.rows if row.source == source), source)
-        if not was_revoked:
-            return self._notice(f"Disconnected here. Please remove oO in {name} yourself.")
-        return self._notice(f"{name} is disconnected.")
+        way = f"{name} is disconnected." if left.is_revoked else f"Disconnected. Please remove oO in {name} yourself."
+        return self._notice(f"{way} {unsent_in_words(left.unsent)}".strip())
 
     @rx.event
     async def choose(self, name: str, value: object):
@@ -93,8 +92,9 @@ class ConnectState(AppState):
         user = await self._user()
         self.is_leaving = True
         yield
-        unrevoked = await ops.delete_everything(current(), user.user_id)
-        self.leave_to = f"/?{urlencode({'left': 1} | ({'remove': ','.join(unrevoked)} if unrevoked else {}))}"
+        deleted = await ops.delete_everything(current(), user.user_id)
+        said = {"left": 1, "remove": ",".join(deleted.not_told), "unsent": deleted.unsent}
+        self.leave_to = f"/?{urlencode({name: value for name, value in said.items() if value})}"
 
     async def _read_rows(self, user: accounts.Caller) -> None:
         rt = current()

@@ -5,6 +5,7 @@ import reflex as rx
 from oo_app import accounts, connections
 from oo_app.runtime import current
 from state.base import AppState
+from state.words import unsent_in_words
 
 PROBLEMS = {
     "denied": "Sign-in was cancelled, so nothing has changed.",
@@ -16,6 +17,7 @@ PROBLEMS = {
     "unknown": "Signing in did not work. Please try again.",
 }
 DELETED = "Everything is deleted."
+LONGEST_NUMBER = 4
 
 
 class IndexState(AppState):
@@ -37,7 +39,7 @@ class IndexState(AppState):
         self.has_apple = accounts.is_available(rt.settings, "apple")
         query = self.router.url.query_parameters
         self.problem = explained(query.get("error"))
-        self.farewell = farewell(query.get("remove", "")) if query.get("left") else ""
+        self.farewell = farewell(query.get("remove", ""), query.get("unsent", "")) if query.get("left") else ""
         return None
 
 
@@ -46,10 +48,12 @@ def explained(code: str | None) -> str:
     return PROBLEMS.get(code, PROBLEMS["unknown"]) if code else ""
 
 
-def farewell(remove: str) -> str:
-    """Say that everything is gone, and which sources a person has to remove oO from themselves."""
+def farewell(remove: str, unsent: str) -> str:
+    """Say that everything is gone, what stayed undone, and which sources a person has to remove oO from themselves."""
     asked = remove.lower().split(",")
     titles = [
         each.title for each in connections.sources_by_name().values() if {each.name, each.title.lower()} & {*asked}
     ]
-    return f"{DELETED} Please remove oO in {' and '.join(titles)} yourself." if titles else DELETED
+    removal = f"Please remove oO in {' and '.join(titles)} yourself." if titles else ""
+    undone = unsent_in_words(int(unsent)) if unsent.isdecimal() and len(unsent) <= LONGEST_NUMBER else ""
+    return " ".join(sentence for sentence in (DELETED, removal, undone) if sentence)

@@ -17,6 +17,7 @@ SILENCES = {
     "nothing_suitable": "Nothing needs you right now.",
     "resting": "oO is resting until you wake it.",
 }
+NOTED = "Noted. A quiet note will come once oO can send one; Settings takes it back."
 UNREAD = "Your tasks could not be read yet."
 KINDS = {"task": "Task", "advice": "Advice", "insight": "Insight", "reminder": "Reminder"}
 LENGTHS = ((48, "short"), (100, "medium"), (sys.maxsize, "long"))
@@ -45,13 +46,15 @@ class TipState(AppState):
     silence: str = ""
     sentence: str = ""
     undoable: str = ""
+    asks_to_notify: bool = False
     _zone: str = "UTC"
 
     @rx.event
     async def load(self):
         """Show the open tip, or the next one."""
         user = await self._user()
-        self._zone = (await self._chosen(user)).zone.key
+        chosen = await self._chosen(user)
+        self._zone, self.asks_to_notify = chosen.zone.key, not chosen.has_decided_notify
         self.undoable = await tips.undoable(current(), user.user_id) or ""
         self._show(await tips.recommend(current(), user.user_id, "web"))
         await self._tell_unread(user)
@@ -70,6 +73,14 @@ class TipState(AppState):
         user = await self._user()
         await accounts.choose(current(), user.user_id, paused=False)
         self._show(await tips.recommend(current(), user.user_id, "web"))
+
+    @rx.event
+    async def notify_me(self):
+        """Keep the wish to be told when something matters."""
+        user = await self._user()
+        await accounts.choose(current(), user.user_id, notify=True)
+        self.asks_to_notify = False
+        return self._notice(NOTED)
 
     @rx.event
     async def see(self, impression_id: str):

@@ -20,6 +20,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def unsent_in_words(number: int) -> str:
+    """Say that something marked done stayed undone in its app; nothing when all arrived."""
+    return f"{counted(number, 'task')} you marked done could not be completed there." if number else ""
+
+
 def due_in_words(due: str | None, now: datetime, zone: ZoneInfo) -> str:
     """Return a due date (`YYYY-MM-DD`) or time (RFC 3339) in words, in the person's zone; nothing for none."""
     if not due:

@@ -62,6 +62,7 @@ class Preferences(SQLModel, table=True):
     quiet_from: str = Field(default="22:00", max_length=5)
     quiet_to: str = Field(default="08:00", max_length=5)
     notify: bool = False
+    has_decided_notify: bool = False
     paused: bool = False
     learn_across_people: bool = False
     allow_remote_ai: bool = False

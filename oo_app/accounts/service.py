@@ -54,6 +54,7 @@ class Chosen:
     quiet_from: str
     quiet_to: str
     notify: bool
+    has_decided_notify: bool
     paused: bool
     learn_across_people: bool
     allow_remote_ai: bool
@@ -144,6 +145,8 @@ async def preferences(rt: Runtime, user_id: str) -> Chosen:
 
 async def choose(rt: Runtime, user_id: str, **changes: str | bool | int | None) -> Chosen:
     """Change preferences; the values were checked at the edge."""
+    if "notify" in changes:
+        changes["has_decided_notify"] = True
     if changes:
         async with rt.db.begin() as tx:
             await tx.session.execute(update(Preferences).where(col(Preferences.user_id) == user_id).values(**changes))

@@ -80,11 +80,11 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
         if connection.access_expires_at and connection.access_expires_at - rt.clock.now() < EARLY:
             connection = await _refreshed(rt, connection)
         try:
-            return await call(Door(rt.http, rt.settings, connection.access_token), connection)
+            return await call(Door(rt.http, rt.settings, connection.access_token, rt.clock.now()), connection)
         except TokenRefused:
             connection = await _refreshed(rt, connection)
         try:
-            return await call(Door(rt.http, rt.settings, connection.access_token), connection)
+            return await call(Door(rt.http, rt.settings, connection.access_token, rt.clock.now()), connection)
         except TokenRefused as error:
             await _mark_refused(rt, connection)
             raise ReconnectNeeded from error

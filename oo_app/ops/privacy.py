@@ -1,7 +1,7 @@
 """Leaving and taking along: everything held about a person, and its deletion."""
 
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import LargeBinary, MetaData, Table, select
@@ -31,22 +31,35 @@ async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
     return held
 
 
-async def delete_everything(rt: Runtime, user_id: str) -> tuple[str, ...]:
-    """Revoke at each source (one try of 5 s), erase all rows, destroy the key; return who could not be told."""
-    connected = [view for view in await connections.overview(rt, user_id) if view.state != "not_connected"]
-    missed = [view.name for view in connected if not await _left(rt, user_id, view.source)]
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion could not do elsewhere: who was not told, and how many completions never arrived."""
+
+    not_told: tuple[str, ...]
+    unsent: int
+
+
+async def delete_everything(rt: Runtime, user_id: str) -> Deleted:
+    """Revoke at each source (one try of 5 s), erase all rows, destroy the key."""
+    missed: list[str] = []
+    unsent = 0
+    for view in await connections.overview(rt, user_id):
+        if view.state != "not_connected":
+            left = await _left(rt, user_id, view.source)
+            missed += [] if left.is_revoked else [view.name]
+            unsent += left.unsent
     missed += await _leave_providers(rt, user_id)
     await accounts.erase(rt, user_id)
     await rt.db.truncate_wal()
-    return tuple(missed)
+    return Deleted(tuple(missed), unsent)
 
 
-async def _left(rt: Runtime, user_id: str, source: str) -> bool:
+async def _left(rt: Runtime, user_id: str, source: str) -> signals.Left:
     """Disconnect a source; one that was disconnected at the same moment is left already."""
     try:
         return await signals.leave(rt, user_id, source)
     except NotFound:
-        return True
+        return signals.Left(is_revoked=True, unsent=0)
 
 
 async def _leave_providers(rt: Runtime, user_id: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What sources hold: reading them, the items, and completions sent back."""
 
 from oo_app.signals.closing import (
+    Left,
     cancel_close,
     deliver_close,
     deliver_closes,
@@ -14,6 +15,7 @@ from oo_app.signals.open_items import OpenItem, Words, find_open, open_items, wo
 from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, stale, sync, sync_due
 
 __all__ = [
+    "Left",
     "OpenItem",
     "Words",
     "cancel_close",

@@ -1,6 +1,7 @@
 """Completions on their way to a source: delayed by the undo window, idempotent, retried until they succeed."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,6 +26,14 @@ LONGEST_PAUSE = timedelta(minutes=15)
 RECONNECT_PAUSE = timedelta(minutes=5)
 
 _log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How leaving a source went: whether the source was told, and how many completions it never got."""
+
+    is_revoked: bool
+    unsent: int
 
 
 async def schedule_close(tx: Tx, item_id: str, *, at: datetime) -> str | None:
@@ -115,19 +124,23 @@ async def waiting(rt: Runtime, user_id: str) -> int:
         return (await session.execute(query)).scalar_one()
 
 
-async def leave(rt: Runtime, user_id: str, source: str) -> bool:
-    """Disconnect a source: completions still inside their undo window are sent first, then the grant is taken back."""
+async def leave(rt: Runtime, user_id: str, source: str) -> Left:
+    """Disconnect a source: completions still on their way are sent first, for 5 s, then the grant is taken back."""
     connection_id = await connection_id_of(rt, user_id, source)
+    unsent = 0
     if connection_id is not None:
+        pending = (col(Closing.connection_id) == connection_id, col(Closing.done_at).is_(None))
         async with rt.db.begin() as tx:
-            pending = (col(Closing.connection_id) == connection_id, col(Closing.done_at).is_(None))
             await tx.session.execute(update(Closing).where(*pending).values(next_at=tx.now))
             ids = (await tx.session.execute(select(col(Closing.id)).where(*pending))).scalars().all()
         with suppress(TimeoutError):
             async with rt.clock.timeout(LEAVE_TIMEOUT_S):
                 for closing_id in ids:
                     await deliver_close(rt, closing_id)
-    return await disconnect(rt, user_id, source)
+        async with rt.db.read() as session:
+            left = select(func.count()).select_from(Closing).where(*pending)
+            unsent = (await session.execute(left)).scalar_one()
+    return Left(await disconnect(rt, user_id, source), unsent)
 
 
 async def _due(rt: Runtime) -> list[str]:

@@ -32,6 +32,7 @@ class Item(SQLModel, table=True):
     minutes: int | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
     completed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    completed_count: int | None = None
 
 
 class Closing(SQLModel, table=True):

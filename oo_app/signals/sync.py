@@ -91,6 +91,7 @@ class _Known:
     id: str
     is_open: bool
     created_at: datetime
+    completed_count: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +143,14 @@ async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
 
 async def _known(rt: Runtime, connection_id: str, pull: Pull) -> Mapping[str, _Known]:
     """Return the rows that a reading may touch: all of them, or only those it tells of."""
-    query = select(col(Row.external_id), col(Row.id), col(Row.is_open), col(Row.created_at)).where(
-        col(Row.connection_id) == connection_id
-    )
+    query = select(
+        col(Row.external_id), col(Row.id), col(Row.is_open), col(Row.created_at), col(Row.completed_count)
+    ).where(col(Row.connection_id) == connection_id)
     if not pull.is_full and len(pull.items) <= MOST_NAMED:
         query = query.where(col(Row.external_id).in_([item.external_id for item in pull.items]))
     async with rt.db.read() as session:
         rows = (await session.execute(query)).all()
-    return {row.external_id: _Known(row.id, row.is_open, row.created_at) for row in rows}
+    return {row.external_id: _Known(row.id, row.is_open, row.created_at, row.completed_count) for row in rows}
 
 
 def _compared(reading: _Reading) -> _Changes:
@@ -161,13 +162,23 @@ def _compared(reading: _Reading) -> _Changes:
         before = reading.known.get(item.external_id)
         if before is not None:
             changed.append(_values(reading, item, before.id, before.created_at))
-            if before.is_open and item.completed_at:
-                completed.append(TaskCompleted(reading.connection.user_id, before.id, item.completed_at.isoformat()))
+            if before.is_open and _was_completed(before, item):
+                at = min(item.completed_at or reading.at, reading.at)
+                completed.append(TaskCompleted(reading.connection.user_id, before.id, at.isoformat()))
         elif item.is_open:
             fresh.append(_values(reading, item, new_id(reading.at), reading.at))
     told = {item.external_id for item in reading.pull.items}
     gone = [row.id for name, row in reading.known.items() if row.is_open and name not in told]
     return _Changes(fresh, changed, gone if reading.pull.is_full else [], completed)
+
+
+def _was_completed(before: _Known, item: Item) -> bool:
+    """Tell whether an item was completed there; of one that recurs, whether an occurrence was."""
+    if not item.is_open:
+        return item.completed_at is not None
+    if before.completed_count is None or item.completed_count is None:
+        return False
+    return item.completed_count > before.completed_count
 
 
 def _values(reading: _Reading, item: Item, row_id: str, created_at: datetime) -> dict[str, Any]:
@@ -191,6 +202,7 @@ def _values(reading: _Reading, item: Item, row_id: str, created_at: datetime) ->
         "minutes": item.minutes,
         "created_at": item.created_at or created_at,
         "completed_at": item.completed_at,
+        "completed_count": item.completed_count,
     }
 
 

@@ -40,7 +40,11 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One task as its source tells it. `is_open` ends with completion or deletion; `priority` 4 is urgent, 1 normal."""
+    """One task as its source tells it. `is_open` ends with completion or deletion; `priority` 4 is urgent, 1 normal.
+
+    A recurring task stays open when an occurrence is completed: `completed_count` grows, where the source tells it, and
+    `completed_at` is then the last time anything about the task changed.
+    """
 
     external_id: str
     is_open: bool
@@ -55,6 +59,7 @@ class Item:
     minutes: int | None = None
     created_at: datetime | None = None
     completed_at: datetime | None = None
+    completed_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,12 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a source needs to go out with: the client, the settings, and a living access token."""
+    """What a source needs to go out with: the client, the settings, a living access token, and the time."""
 
     http: Http
     settings: Settings
     access_token: str
+    now: datetime
 
 
 class TokenRefused(Exception):

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import SourceDown
@@ -19,6 +20,17 @@ SUCCESS = range(200, 300)
 FINAL = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN})
 DETAIL_LENGTH = 500
 MINUTES_OF_A_DAY = 1440
+MOST_COUNTED = 2**31 - 1
+COMPLETED_SINCE = timedelta(days=1)  # what was completed earlier changes no reward
+PAGE = 200
+MOST_PAGES = 10
+
+
+class _Told(TypedDict):
+    """What incremental answers leave out, kept in the cursor: the projects' names by id, and who the person is."""
+
+    projects: dict[str, str]
+    owner: str
 
 
 class Todoist:
@@ -42,26 +54,27 @@ class Todoist:
     async def pull(self, door: Door, cursor: str | None) -> Pull:
         """Read items, projects and the user; an unknown cursor falls back to a full reading.
 
+        A full answer tells of what is open only, so what was completed in the last day is asked for besides.
         Incremental answers hold changed projects only, so the cursor carries the names of the others. Of a project
         that is archived or deleted they tell nothing but that, so what became of its items takes a full reading too.
         """
-        token, projects = _read_cursor(cursor)
-        # A task's page stands beside the consent page, at Todoist as in the sandbox.
-        link = door.settings.todoist_auth_url.removesuffix("/oauth/authorize") + "/app/task/"
+        token, told = _read_cursor(cursor)
         first = await self._sync(door, token)
         if not first or _has_lost_project(first):
             first = await self._sync(door, FULL)
         is_full = bool(first.get("full_sync"))
-        projects = _projects({} if is_full else projects, first)
-        items = _items(first, projects, link)
+        told = _told({"projects": {}, "owner": told["owner"]} if is_full else told, first)
+        items = _items(door, first, told)
         token = str(first["sync_token"])
         if is_full and (second := await self._sync(door, token)) and not second.get("full_sync"):
-            projects = _projects(projects, second)
-            items |= _items(second, projects, link)
+            told = _told(told, second)
+            items |= _items(door, second, told)
             token = str(second["sync_token"])
+        if is_full:
+            items = {**await self._completed(door, told), **items}
         return Pull(
             items=tuple(items.values()),
-            cursor=json.dumps([token, projects]),
+            cursor=json.dumps([token, told]),
             is_full=is_full,
             owner=_owner(first.get("user")),
         )
@@ -91,6 +104,25 @@ class Todoist:
         if answer.status not in SUCCESS:
             raise SourceDown(None, status=answer.status)
 
+    async def _completed(self, door: Door, told: _Told) -> dict[str, Item]:
+        """Read what was completed in the last day; where that cannot be had, what is open is worth having alone."""
+        times = {"since": door.now - COMPLETED_SINCE, "until": door.now}
+        params = {name: f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in times.items()} | {"limit": str(PAGE)}
+        headers = {"Authorization": f"Bearer {door.access_token}"}
+        url = f"{door.settings.todoist_api_url}/tasks/completed/by_completion_date"
+        done: dict[str, Item] = {}
+        with suppress(SourceDown):
+            for _ in range(MOST_PAGES):
+                answer = await door.http.send("GET", url, params=params, headers=headers)
+                if answer.status == HTTPStatus.FORBIDDEN:
+                    break  # not on every plan; the grant is none the worse
+                data = _object(_allowed(answer))
+                done |= {name: item for name, item in _items(door, data, told).items() if not item.is_open}
+                if not (cursor := _text(data.get("next_cursor"))):
+                    break
+                params["cursor"] = cursor
+        return done
+
     async def _sync(self, door: Door, token: str) -> Mapping[str, Any]:
         """Ask once; the answer is empty where the cursor is not known."""
         answer = await _post(door, "/sync", {"sync_token": token, "resource_types": RESOURCES}, is_repeatable=True)
@@ -108,7 +140,11 @@ SOURCE = Todoist()
 async def _post(door: Door, path: str, form: Mapping[str, str], *, is_repeatable: bool) -> Answer:
     headers = {"Authorization": f"Bearer {door.access_token}"}
     url = f"{door.settings.todoist_api_url}{path}"
-    answer = await door.http.send("POST", url, headers=headers, form=form, is_repeatable=is_repeatable)
+    return _allowed(await door.http.send("POST", url, headers=headers, form=form, is_repeatable=is_repeatable))
+
+
+def _allowed(answer: Answer) -> Answer:
+    """Return an answer that is none of the refusals every call may meet."""
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise TokenRefused
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -130,12 +166,14 @@ def _object(answer: Answer) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", data)
 
 
-def _items(data: Mapping[str, Any], projects: Mapping[str, str], link: str) -> dict[str, Item]:
+def _items(door: Door, data: Mapping[str, Any], told: _Told) -> dict[str, Item]:
+    # A task's page stands beside the consent page, at Todoist as in the sandbox.
+    link = door.settings.todoist_auth_url.removesuffix("/oauth/authorize") + "/app/task/"
     rows = map(_mapping, _list(data.get("items")))
-    return {item.external_id: item for row in rows if (item := _item(row, projects, link)) is not None}
+    return {item.external_id: item for row in rows if (item := _item(row, told, link)) is not None}
 
 
-def _item(row: Mapping[str, Any], projects: Mapping[str, str], link: str) -> Item | None:
+def _item(row: Mapping[str, Any], told: _Told, link: str) -> Item | None:
     """Read a task, forgiving about everything but its id: fields may be missing in incremental answers."""
     task_id = _text(row.get("id"))
     if not task_id:
@@ -147,17 +185,26 @@ def _item(row: Mapping[str, Any], projects: Mapping[str, str], link: str) -> Ite
         external_id=task_id,
         is_open=is_open,
         content=content,
-        detail=_detail(row, projects),
+        detail=_detail(row, told["projects"]),
         url=link + task_id,
         due=_due(due),
         deadline_on=_date(_mapping(row.get("deadline")).get("date")),
         priority=min(max(_int(row.get("priority"), 1), 1), 4),
         is_recurring=bool(due.get("is_recurring")),
-        is_completable=not content.startswith("* "),
+        is_completable=not content.startswith("* ") and _is_mine(row, told["owner"]),
         minutes=_minutes(_mapping(row.get("duration"))),
         created_at=_moment(row.get("added_at")),
-        completed_at=_moment(row.get("completed_at")) or _moment(row.get("updated_at")) if row.get("checked") else None,
+        completed_at=_completed_at(row, is_recurring=bool(due.get("is_recurring"))),
+        completed_count=_count(row.get("completed_count")),
     )
+
+
+def _completed_at(row: Mapping[str, Any], *, is_recurring: bool) -> datetime | None:
+    """Read when a task was completed; of one that recurs and goes on, when it last changed is the nearest there is."""
+    changed_at = _moment(row.get("updated_at"))
+    if row.get("checked"):
+        return _moment(row.get("completed_at")) or changed_at
+    return changed_at if is_recurring and not row.get("is_deleted") else None
 
 
 def _detail(row: Mapping[str, Any], projects: Mapping[str, str]) -> str:
@@ -206,20 +253,34 @@ def _text(value: object) -> str:
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
+def _is_mine(row: Mapping[str, Any], owner: str) -> bool:
+    """Tell whether a task is the person's to do: in a shared project it may be somebody else's."""
+    responsible = row.get("responsible_uid")
+    return responsible is None or not owner or str(responsible) == owner
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= MOST_COUNTED else None
+
+
 def _int(value: object, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
-def _read_cursor(cursor: str | None) -> tuple[str, dict[str, str]]:
-    if cursor is None:
-        return "*", {}
-    token, projects = json.loads(cursor)
-    return token, projects
+def _read_cursor(cursor: str | None) -> tuple[str, _Told]:
+    """Open a cursor; one that an earlier version wrote holds too little, so everything is read again."""
+    parts: tuple[str, dict[str, Any]] = json.loads(cursor) if cursor else (FULL, {})
+    token, told = parts
+    return (token, cast("_Told", told)) if "owner" in told else (FULL, {"projects": {}, "owner": ""})
 
 
-def _projects(known: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, str]:
+def _told(known: _Told, data: Mapping[str, Any]) -> _Told:
     rows = map(_mapping, _list(data.get("projects")))
-    return {**known, **{str(row["id"]): _text(row.get("name")) for row in rows if "id" in row}}
+    owner = _owner(data.get("user"))
+    return {
+        "projects": {**known["projects"], **{str(row["id"]): _text(row.get("name")) for row in rows if "id" in row}},
+        "owner": owner.external_id if owner else known["owner"],
+    }
 
 
 def _has_lost_project(data: Mapping[str, Any]) -> bool:

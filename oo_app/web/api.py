@@ -49,8 +49,8 @@ async def list_connections(caller: SignedIn) -> list[schemas.ConnectionOut]:
 @router.delete("/connections/{source}")
 async def disconnect(source: str, caller: SignedIn) -> schemas.DisconnectedOut:
     """Revoke the grant at the source, erase tokens and cached items."""
-    revoked = await signals.leave(current(), caller.user_id, source)
-    return schemas.DisconnectedOut(source=source, revoked=revoked)
+    left = await signals.leave(current(), caller.user_id, source)
+    return schemas.DisconnectedOut(source=source, revoked=left.is_revoked, not_completed=left.unsent)
 
 
 @router.get("/me")
@@ -62,9 +62,9 @@ async def me(caller: SignedIn) -> schemas.MeOut:
 @router.delete("/me")
 async def delete_me(caller: SignedIn, response: Response) -> schemas.DeletedOut:
     """Delete everything: sources told, rows erased, the key destroyed; the browser forgets what it kept."""
-    missed = await ops.delete_everything(current(), caller.user_id)
+    deleted = await ops.delete_everything(current(), caller.user_id)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return schemas.DeletedOut(deleted=True, not_told=list(missed))
+    return schemas.DeletedOut(deleted=True, not_told=list(deleted.not_told), not_completed=deleted.unsent)
 
 
 @router.get("/me/export", response_model=dict[str, Any])

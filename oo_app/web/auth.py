@@ -4,7 +4,7 @@ from typing import Annotated, cast
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import RedirectResponse, Response
 
 from oo_app import accounts, connections
@@ -18,7 +18,13 @@ PARCEL_SECONDS = 120
 DENIED = frozenset({"access_denied", "user_cancelled_authorize"})
 LONG = 4096
 
-Text = Annotated[str, Field(max_length=LONG)]
+
+def _cut(text: object) -> object:
+    """Take nothing of what no provider would send: the person reads a sentence, as after any other misfit."""
+    return "" if isinstance(text, str) and len(text) > LONG else text
+
+
+Text = Annotated[str, BeforeValidator(_cut)]
 
 
 class Returned(BaseModel):

@@ -138,10 +138,11 @@ class ConnectionOut(BaseModel):
 
 
 class DisconnectedOut(BaseModel):
-    """Whether the source was told as well; if not, oO is to be removed there by hand."""
+    """Whether the source was told as well; if not, oO is to be removed there by hand. And what it never got."""
 
     source: str
     revoked: bool
+    not_completed: int
 
 
 class ConsentOut(BaseModel):
@@ -163,10 +164,11 @@ class MeOut(BaseModel):
 
 
 class DeletedOut(BaseModel):
-    """What could not be told; oO is to be removed there by hand."""
+    """Who could not be told; oO is to be removed there by hand. And how many completions never arrived there."""
 
     deleted: bool
     not_told: list[str]
+    not_completed: int
 
 
 class Problem(BaseModel):

@@ -14,12 +14,14 @@ from oo_app.web import schemas
 router = APIRouter(tags=["system"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
     """Tell that the process is alive."""
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: schemas.PROBLEMS[503]})
 async def readyz() -> dict[str, str]:
     """Tell that the database answers and is migrated."""

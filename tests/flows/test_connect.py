@@ -242,7 +242,7 @@ async def test_disconnecting_revokes_there_and_erases_here(ada: Browser, tmp_pat
 
     response = await ada.send("DELETE", "/api/v1/connections/todoist")
 
-    assert response.json() == {"source": "todoist", "revoked": True}
+    assert response.json() == {"source": "todoist", "revoked": True, "not_completed": 0}
     there = await ada.client.get(
         f"{ada.rt.settings.todoist_api_url}/user", headers={"Authorization": f"Bearer {token}"}
     )
@@ -268,7 +268,7 @@ async def test_disconnecting_from_a_source_that_is_down_erases_here_all_the_same
 
     response = await ada.send("DELETE", "/api/v1/connections/todoist")
 
-    assert response.json() == {"source": "todoist", "revoked": False}
+    assert response.json() == {"source": "todoist", "revoked": False, "not_completed": 0}
     assert (await state_of(ada))["state"] == "not_connected"
 
 

@@ -166,6 +166,24 @@ async def test_completing_the_task_in_its_app_ends_the_tip_and_is_rewarded(rt: R
     assert (await ada.tip())["id"] != tip["id"]
 
 
+async def test_completing_an_occurrence_in_its_app_ends_the_tip_and_is_rewarded(
+    rt: Runtime, clock: FakeClock, ada: Story
+):
+    for task in (await ada.todoist.ask("GET", "/tasks"))["results"]:
+        await ada.todoist.delete(task["id"])
+    await ada.todoist.add("Water the cactus", due_string="every day")
+    await read_again(rt)
+    tip = await ada.tip()
+    clock.advance(timedelta(hours=12))
+    await ada.todoist.close(await external_id(rt, tip["id"]))
+
+    await read_again(rt)
+    await read_again(rt)
+
+    assert await reward(rt, tip["impression_id"]) == ("completed", pytest.approx(0.5))
+    assert (await impression(rt, tip["impression_id"])).outcome == "completed"
+
+
 async def test_opening_the_page_after_completing_the_task_shows_another_one(rt: Runtime, clock: FakeClock, ada: Story):
     tip = await ada.tip()
     clock.advance(timedelta(hours=6))

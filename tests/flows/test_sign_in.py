@@ -373,11 +373,12 @@ async def test_google_does_not_answer_by_post(browser: Browser):
     assert response.status_code == 404
 
 
-async def test_an_answer_beyond_reason_is_refused_in_the_edges_own_words(browser: Browser):
-    response = await browser.client.get(CALLBACK, params={"code": "x" * 5000})
+@pytest.mark.parametrize("name", ["code", "state", "error"])
+async def test_an_answer_beyond_reason_ends_at_the_door(browser: Browser, name: str):
+    response = await browser.client.get(CALLBACK, params={name: "x" * 5000})
 
-    assert response.status_code == 422
-    assert response.json()["detail"].startswith("code:")
+    assert response.status_code == 303
+    assert response.headers["location"].startswith("/?error=")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ async def test_deleting_erases_every_row_and_destroys_the_key(rt: Runtime, ada: 
     user_id = await with_everything(rt, ada)
     assert all((await counts(rt, user_id)).values())
 
-    assert await ops.delete_everything(rt, user_id) == ()
+    assert await ops.delete_everything(rt, user_id) == ops.Deleted((), 0)
 
     assert set((await counts(rt, user_id)).values()) == {0}
     assert await of_table(rt, "user") == []
@@ -163,7 +163,7 @@ async def test_a_source_that_cannot_be_told_is_named_and_everything_is_erased_al
     user_id = await with_everything(rt, ada)
     await turn(ada, "fault", status=503, count=20)
 
-    assert await ops.delete_everything(rt, user_id) == ("Todoist",)
+    assert await ops.delete_everything(rt, user_id) == ops.Deleted(("Todoist",), 1)
 
     assert set((await counts(rt, user_id)).values()) == {0}
 
@@ -172,7 +172,7 @@ async def test_apple_is_told(rt: Runtime, browser: Browser):
     await browser.sign_in("ben@sandbox.test", "apple")
     (user,) = await of_table(rt, "user")
 
-    assert await ops.delete_everything(rt, user.id) == ()
+    assert await ops.delete_everything(rt, user.id) == ops.Deleted((), 0)
 
     assert len(sent(rt, "/sandbox/apple/revoke")) == 1
 
@@ -208,7 +208,7 @@ async def test_deleting_from_two_tabs_at_once_deletes_once(rt: Runtime, ada: Bro
         ops.delete_everything(rt, user_id), ops.delete_everything(rt, user_id), return_exceptions=True
     )
 
-    assert [answer for answer in answers if not isinstance(answer, tuple | NotFound)] == []
+    assert [answer for answer in answers if not isinstance(answer, ops.Deleted | NotFound)] == []
     assert set((await counts(rt, user_id)).values()) == {0}
 
 

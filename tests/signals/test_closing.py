@@ -343,7 +343,7 @@ async def test_leaving_sends_what_is_still_inside_its_undo_window(ada: Browser):
     row = await add(there)
     await plan(ada.rt, row)
 
-    assert await signals.leave(ada.rt, row.user_id, "todoist")
+    assert await signals.leave(ada.rt, row.user_id, "todoist") == signals.Left(is_revoked=True, unsent=0)
 
     assert (await there.task(row.external_id))["checked"]
     assert await item(ada.rt, row.external_id) is None
@@ -356,7 +356,7 @@ async def test_leaving_a_source_that_is_down_goes_on_without_it(ada: Browser, fa
     await plan(ada.rt, row)
     faults.fault = lambda _: httpx.Response(503)
 
-    assert not await signals.leave(ada.rt, row.user_id, "todoist")
+    assert await signals.leave(ada.rt, row.user_id, "todoist") == signals.Left(is_revoked=False, unsent=1)
 
     assert await item(ada.rt, row.external_id) is None
 

@@ -8,6 +8,7 @@ from oo_app.kit.errors import Invalid, NotFound, NotSignedIn
 from oo_app.runtime import Runtime
 from state.connect import ConnectState, is_time_of_day, waiting_in_words
 from tests.browser import Browser
+from tests.outside import turn
 from tests.state.screens import Tab, said
 
 
@@ -44,6 +45,28 @@ async def test_disconnect_takes_the_grant_back(tab: Tab) -> None:
 
     assert said(await ConnectState.disconnect.fn(page, "todoist")) == "Todoist is disconnected."
     assert [row.state for row in page.rows if row.source == "todoist"] == ["Not connected"]
+
+
+async def test_disconnecting_tells_what_never_reached_the_source(tab: Tab, ada: Browser) -> None:
+    await ada.react((await ada.recommend())["tip"]["impression_id"], "done")
+    await turn(ada, "fault", status=503, count=50)
+
+    notice = said(await ConnectState.disconnect.fn(await tab.screen(ConnectState), "todoist"))
+
+    assert notice == (
+        "Disconnected. Please remove oO in Todoist yourself. 1 task you marked done could not be completed there."
+    )
+
+
+async def test_deleting_tells_what_never_reached_the_source(tab: Tab, ada: Browser) -> None:
+    await ada.react((await ada.recommend())["tip"]["impression_id"], "done")
+    await turn(ada, "fault", status=503, count=50)
+    page = await tab.screen(ConnectState)
+
+    async for _ in ConnectState.delete_everything.fn(page):
+        pass
+
+    assert page.leave_to == "/?left=1&remove=Todoist&unsent=1"
 
 
 @pytest.mark.parametrize(

@@ -46,13 +46,15 @@ def test_a_made_up_code_is_never_shown(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("remove", "sentence"),
+    ("remove", "unsent", "sentence"),
     [
-        ("", "Everything is deleted."),
-        ("todoist", "Everything is deleted. Please remove oO in Todoist yourself."),
-        ("Todoist", "Everything is deleted. Please remove oO in Todoist yourself."),
-        ("<b>evil</b>", "Everything is deleted."),
+        ("", "", "Everything is deleted."),
+        ("todoist", "", "Everything is deleted. Please remove oO in Todoist yourself."),
+        ("Todoist", "0", "Everything is deleted. Please remove oO in Todoist yourself."),
+        ("<b>evil</b>", "<b>", "Everything is deleted."),
+        ("", "1", "Everything is deleted. 1 task you marked done could not be completed there."),
+        ("", "99999999999", "Everything is deleted."),
     ],
 )
-def test_leaving_says_what_is_left_to_do(remove: str, sentence: str) -> None:
-    assert farewell(remove) == sentence
+def test_leaving_says_what_is_left_to_do(remove: str, unsent: str, sentence: str) -> None:
+    assert farewell(remove, unsent) == sentence

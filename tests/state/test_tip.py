@@ -43,6 +43,28 @@ async def test_load_twice_shows_the_same(tab: Tab) -> None:
     assert page.card == before
 
 
+async def test_the_wish_to_be_told_is_kept_and_asked_for_once(tab: Tab, rt: Runtime) -> None:
+    page = await tab.screen(TipState)
+    asked = page.asks_to_notify
+
+    notice = said(await TipState.notify_me.fn(page))
+
+    assert (asked, page.asks_to_notify) == (True, False)
+    assert notice.startswith("Noted.")
+    assert (await accounts.preferences(rt, (await page._user()).user_id)).notify
+    await TipState.load.fn(page)
+    assert not page.asks_to_notify
+
+
+async def test_who_decided_in_the_settings_is_not_asked_again(tab: Tab, rt: Runtime) -> None:
+    page = await tab.screen(TipState)
+
+    await accounts.choose(rt, (await page._user()).user_id, notify=False)
+    await TipState.load.fn(page)
+
+    assert not page.asks_to_notify
+
+
 @pytest.mark.parametrize("action", ["done", "snooze", "dismiss"])
 async def test_a_reaction_brings_the_next_tip_and_a_way_back(tab: Tab, action: str) -> None:
     page = await tab.screen(TipState)
@@ -122,6 +144,7 @@ async def test_arguments_that_do_not_fit_are_refused(tab: Tab, arguments: tuple[
     "call",
     [
         TipState.load.fn,
+        TipState.notify_me.fn,
         lambda page: REACT(page, "x", "done", 1),
         lambda page: TipState.see.fn(page, "x"),
     ],

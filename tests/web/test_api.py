@@ -173,7 +173,7 @@ async def test_after_deleting_the_session_is_over(rt: Runtime, browser: Browser)
 
     response = await browser.send("DELETE", "/api/v1/me")
 
-    assert response.json() == {"deleted": True, "not_told": []}
+    assert response.json() == {"deleted": True, "not_told": [], "not_completed": 0}
     assert response.headers["clear-site-data"] == '"cache", "storage"'
     assert (await browser.get("/api/v1/me")).status_code == 401
     assert await rt.vault.for_user(ben.id)

@@ -82,6 +82,13 @@ async def test_alive_is_told_without_asking_anybody(rt: Runtime, browser: Browse
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_a_probe_may_ask_for_the_head_alone(browser: Browser, path: str):
+    response = await browser.client.head(path)
+
+    assert (response.status_code, response.content) == (200, b"")
+
+
 async def test_ready_is_told_when_the_database_is_migrated(browser: Browser):
     response = await browser.get("/readyz")
 
