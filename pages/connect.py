@@ -21,7 +21,7 @@ SWITCHES = (
     ),
     ("Allow remote AI", "allow_remote_ai", "Let a language model elsewhere word your tips, once oO uses one."),
 )
-QUIET = "No note comes between these times, once oO can send one."
+QUIET = "For notes, once oO sends them."
 NOT_ZONES = {"localtime", "posixrules", "Factory"}
 
 

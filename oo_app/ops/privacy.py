@@ -1,5 +1,6 @@
 """Leaving and taking along: everything held about a person, and its deletion."""
 
+import json
 import struct
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sqlalchemy import LargeBinary, MetaData, Table, select
 from sqlmodel import SQLModel
 
-from oo_app import accounts, connections, signals
+from oo_app import accounts, connections, features, signals
 from oo_app.kit.crypto import PersonVault, Place
 from oo_app.kit.errors import NotFound, OoError
 from oo_app.runtime import Runtime
@@ -16,6 +17,7 @@ from oo_app.runtime import Runtime
 SECRET_COLUMNS = frozenset({"access_token", "refresh_token", "cursor", "secrets", "browser_hash"})
 SECRET_IDS = frozenset({"session", "flow"})  # hashes of what a browser holds
 NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # float64, as a decision logs them
+JSON_COLUMNS = frozenset({"candidate_ids", "payload"})
 FLOAT_BYTES = 8
 
 
@@ -83,10 +85,26 @@ def _readable(vault: PersonVault, table: Table, row: dict[str, Any]) -> dict[str
     hidden = SECRET_COLUMNS | {"id"} if table.name in SECRET_IDS else SECRET_COLUMNS
     shown = {name: value for name, value in row.items() if name not in hidden}
     for name, value in shown.items():
-        if value is None or not isinstance(table.c[name].type, LargeBinary):
-            continue
-        if name in NUMBERS:
+        if name in JSON_COLUMNS:
+            shown[name] = json.loads(value)
+        elif name in NUMBERS:
             shown[name] = list(struct.unpack(f"{len(value) // FLOAT_BYTES}d", value))
-        else:
+        elif value is not None and isinstance(table.c[name].type, LargeBinary):
             shown[name] = vault.open(value, Place(table.name, str(row["id"]), name))
-    return shown
+    return _named(shown) if table.name == "decision" else shown
+
+
+def _named(decision: dict[str, Any]) -> dict[str, Any]:
+    """Give a decision's numbers the names of their features, and each candidate its own."""
+    if decision["schema_version"] != features.SCHEMA:
+        return decision
+    numbers = iter(decision.pop("candidates"))
+    columns = zip(decision.pop("candidate_ids"), decision.pop("scores"), decision.pop("propensities"), strict=True)
+    candidates = [
+        {"item_id": item_id, "score": score, "propensity": propensity}
+        | {feature.__name__: next(numbers) for feature in features.CANDIDATE_FEATURES}
+        for item_id, score, propensity in columns
+    ]
+    names = [feature.__name__ for feature in features.CONTEXT_FEATURES]
+    context = dict(zip(names, decision.pop("context"), strict=True))
+    return decision | {"context": context, "candidates": candidates}

@@ -71,8 +71,12 @@ async def test_an_export_is_readable(rt: Runtime, ada: Browser):
     assert held["account"]["email"] == "ada@sandbox.test"
     assert {"Call Mum", "Dentist"} <= {item["content"] for item in held["item"]}
     assert sorted(reaction["action"] for reaction in held["reaction"]) == ["dismiss", "done", "snooze"]
-    assert sum(held["decision"][0]["propensities"]) == pytest.approx(1)
-    assert len(held["decision"][0]["context"]) == 3
+    decision = held["decision"][0]
+    assert set(decision["context"]) == {"hour_of_day", "day_of_week", "open_items"}
+    assert sum(candidate["propensity"] for candidate in decision["candidates"]) == pytest.approx(1)
+    known = {item["id"]: item for item in held["item"]}
+    assert all(candidate["priority"] == known[candidate["item_id"]]["priority"] for candidate in decision["candidates"])
+    assert all(isinstance(event["payload"], dict) for event in held["outbox"])
     assert held["preferences"][0]["time_zone"] == "Europe/Berlin"
 
 
