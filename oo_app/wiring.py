@@ -40,6 +40,7 @@ def jobs(rt: Runtime) -> Sequence[Job]:
         await rt.bus.purge()
 
     return (
+        Job("checkpoint", 5, rt.db.checkpoint),
         Job("close", 1, lambda: signals.spawn_due_closes(rt)),
         Job("sync", 10, lambda: signals.sync_due(rt)),
         Job("settle", 60, lambda: tips.settle(rt)),

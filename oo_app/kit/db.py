@@ -1,13 +1,15 @@
 """The database: engines, the unit of work, and the column types that keep us honest."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, TypeVarTuple
 
 from sqlalchemy import DateTime, Dialect, Row, Select
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator
 from sqlalchemy.util import greenlet_spawn
@@ -15,7 +17,14 @@ from sqlalchemy.util import greenlet_spawn
 from oo_app.kit.clock import Clock
 from oo_app.kit.sqlite import open_engine
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=5000")
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "wal_autocheckpoint=0",  # `checkpoint` does it, where waiting for the disk keeps nobody waiting
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    "busy_timeout=5000",
+)
 
 
 _Columns = TypeVarTuple("_Columns")
@@ -97,6 +106,18 @@ class Database:
         for engine in (self._engine, self._reader):
             if engine:
                 await engine.dispose()
+
+    async def checkpoint(self) -> None:
+        """Bring the write-ahead log into the database and to the disk, in a thread, while others read and write."""
+        file = make_url(self._url).database
+        if file is None:
+            return
+
+        def passive() -> None:
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+        await asyncio.to_thread(passive)
 
     async def truncate_wal(self) -> None:
         """Empty SQLite's write-ahead log into the database, so that nothing erased remains in it."""

@@ -1,8 +1,8 @@
 """SQLite on the event loop's own thread (ADR 11).
 
 A query of ours takes SQLite some five microseconds, the way to another thread and back some hundred and fifty, and
-`aiosqlite` goes it four times a query. Queries wait for nobody: readers never wait for the writer (WAL), and writers
-queue behind the database's own lock. Only a commit may wait, for the disk, and so it still goes to the thread.
+`aiosqlite` goes it four times a query. Nothing here waits: readers never wait for the writer (WAL), writers queue
+behind the database's own lock, and a commit is not forced to the disk: `Database.checkpoint` does that, in a thread.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,6 @@ ROWS_AT_ONCE = 64
 
 class _Inline(Connection):
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if fn == self._conn.commit:
-            return await super()._execute(fn)  # pyright: ignore[reportUnknownMemberType] -- aiosqlite leaves it untyped
         return fn(*args, **kwargs)
 
 

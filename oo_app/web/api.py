@@ -20,7 +20,7 @@ async def recommend(body: schemas.RecommendIn, caller: SignedIn) -> schemas.Serv
     result = await tips.recommend(current(), caller.user_id, body.surface)
     if isinstance(result, tips.Nothing):
         return schemas.NothingOut(tip=None, reason=result.reason)
-    return schemas.ServedOut.model_validate(asdict(result))
+    return schemas.ServedOut.model_validate(result, from_attributes=True)
 
 
 @router.post("/feedback")

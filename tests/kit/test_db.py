@@ -218,6 +218,26 @@ async def test_the_database_is_set_up(db: Database, pragma: str, value: object):
         assert (await session.execute(text(f"PRAGMA {pragma}"))).scalar_one() == value
 
 
+async def test_a_checkpoint_brings_the_log_into_the_database(db: Database, tmp_path: Path):
+    await write(db)
+    before = (tmp_path / "test.db").read_bytes()
+
+    await db.checkpoint()
+
+    assert (tmp_path / "test.db").read_bytes() != before
+    assert await count(db) == 1
+
+
+async def test_a_commit_does_not_wait_for_a_checkpoint(db: Database, tmp_path: Path):
+    await write(db)
+    before = (tmp_path / "test.db").read_bytes()
+    async with db.begin() as tx:
+        await tx.session.execute(text("CREATE TABLE big (word TEXT)"))
+        await tx.session.execute(text("INSERT INTO big VALUES (hex(randomblob(4000000)))"))
+
+    assert (tmp_path / "test.db").read_bytes() == before
+
+
 async def test_the_log_can_be_emptied(db: Database, tmp_path: Path):
     await write(db)
 
