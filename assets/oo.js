@@ -50,7 +50,21 @@
     if (next !== impression) start(next);
     const leave = find("[data-leave]")?.dataset.leave;
     if (leave?.startsWith("/") && !leave.startsWith("//")) location.replace(leave);
+    keepFocus();
     fade();
+  };
+
+  // --- a button that goes when it was pressed leaves the focus to what stands beside it
+  let held = null;
+  let beside = null;
+  document.addEventListener("focusin", ({ target }) => {
+    held = target;
+    beside = target.closest?.("li, .asides");
+  });
+  const keepFocus = () => {
+    if (!held || held.isConnected || document.activeElement !== document.body) return;
+    held = null;
+    beside?.querySelector("a[href], button")?.focus({ preventScroll: true });
   };
 
   let fading = null;

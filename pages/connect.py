@@ -8,7 +8,7 @@ from reflex.components.component import Component
 from reflex_components_core.el.elements.forms import CheckboxInput
 
 from pages.page import Page
-from pages.parts import PlainForm, frame, leaving
+from pages.parts import PlainForm, frame, leaving, said
 from state.connect import ConnectState, Row
 
 SWITCHES = (
@@ -29,9 +29,7 @@ def connect() -> Component:
     """Return the page."""
     return frame(
         rx.el.div(rx.el.h1("Connect"), way_to_tip(), class_name="top"),
-        rx.cond(
-            ConnectState.problem != "", rx.el.p(ConnectState.problem, role="alert", class_name="problem"), rx.fragment()
-        ),
+        rx.el.div(said(ConnectState.problem, role="alert", class_name="problem"), class_name="said"),
         rx.el.ul(rx.foreach(ConnectState.rows, source), class_name="sources", aria_label="Sources"),
         preferences(),
         account(),

@@ -4,7 +4,7 @@ import reflex as rx
 from reflex.components.component import Component
 
 from pages.page import Page
-from pages.parts import frame, leaving
+from pages.parts import frame, leaving, said
 from state.index import IndexState
 
 
@@ -17,13 +17,10 @@ def door() -> Component:
             class_name="hero",
         ),
         rx.el.div(
-            rx.cond(
-                IndexState.problem != "", rx.el.p(IndexState.problem, role="alert", class_name="problem"), rx.fragment()
-            ),
-            rx.cond(
-                IndexState.farewell != "",
-                rx.el.p(IndexState.farewell, role="status", class_name="farewell"),
-                rx.fragment(),
+            rx.el.div(
+                said(IndexState.problem, role="alert", class_name="problem"),
+                said(IndexState.farewell, role="status", class_name="farewell"),
+                class_name="said",
             ),
             way_in("Google", "/auth/google/start", is_available=IndexState.has_google),
             way_in("Apple", "/auth/apple/start", is_available=IndexState.has_apple),

@@ -1,6 +1,6 @@
 """The few pieces that every page is made of."""
 
-from typing import Any
+from typing import Any, Literal
 
 import reflex as rx
 from reflex.components.component import Component
@@ -25,6 +25,11 @@ def offline_line() -> Component:
 def notice_line() -> Component:
     """Return the place of notices: an output is a polite status by itself; `state.base.notice` sets its value."""
     return rx.el.output(id=NOTICE, class_name="notice")
+
+
+def said(sentence: rx.Var[str] | str, *, role: Literal["alert", "status"], class_name: str) -> Component:
+    """Return a sentence while there is one."""
+    return rx.cond(sentence != "", rx.el.p(sentence, role=role, class_name=class_name), rx.fragment())
 
 
 def mark() -> Component:

@@ -89,12 +89,12 @@ def silence() -> Component:
         ("resting", rx.el.button("Wake oO", type="button", on_click=TipState.wake, class_name="button")),
         rx.el.button("Look again", type="button", on_click=TipState.look_again, class_name="button"),
     )
-    return rx.el.div(rx.el.h1(TipState.sentence, class_name="tip-text silence"), ways, class_name="card")
+    return rx.el.div(rx.el.h1(TipState.sentence, class_name="tip-text silence"), ways, key="silence", class_name="card")
 
 
 def waiting() -> Component:
     """Return the pulse before the first answer."""
-    return rx.el.div(rx.el.h1(hidden("oO is choosing"), class_name="pulse"), class_name="card")
+    return rx.el.div(rx.el.h1(hidden("oO is choosing"), class_name="pulse"), key="waiting", class_name="card")
 
 
 def answers() -> Component:
