@@ -27,6 +27,7 @@ NAMES = (
     "handle_async_request",
     "dispatch",
     "preprocess",
+    "_execute",
 )
 
 # Made for the tests, beside what it stands in for.
