@@ -1,5 +1,6 @@
 """Reflex's settings, derived from ours. No secret is read: the export of the front end needs none."""
 
+from pathlib import Path
 from typing import Any
 
 import reflex as rx
@@ -9,6 +10,8 @@ from oo_app.kit.config import Settings
 
 settings = Settings()
 ADDRESS = "  const endpoint = new URL(url_str);\n"
+PRELOAD = '<link rel="modulepreload" '
+LATER = f'{PRELOAD}fetchpriority="low" '
 OWN_ORIGIN = '  if (typeof window !== "undefined") return new URL(new URL(url_str).pathname, window.location.href);\n'
 
 
@@ -35,6 +38,20 @@ def to_own_origin(script: str) -> str:
     return script.replace(ADDRESS, ADDRESS + OWN_ORIGIN)
 
 
+class StyleFirst(rx.plugins.Plugin):
+    """Let the style sheet arrive before the scripts.
+
+    A page is written out and readable without its scripts, but browsers ask for modules as urgently as for the sheet
+    that its first picture waits for: on a slow line that picture came after all of them (2.2 s against 0.9 s in
+    Lighthouse's model of a phone).
+    """
+
+    def post_build(self, **context: Any) -> None:
+        """Mark the scripts' preloads in the exported documents, before Reflex compresses them."""
+        for document in Path(context["static_dir"]).rglob("*.html"):
+            document.write_text(document.read_text().replace(PRELOAD, LATER))
+
+
 config = rx.Config(
     app_name="oo_app",
     backend_host=settings.host,
@@ -44,7 +61,7 @@ config = rx.Config(
     default_color_mode="dark",
     frontend_compression_formats=["gzip", "brotli"],
     frontend_lazy_bundled_libraries=True,  # nothing is evaluated at run time, so nothing is kept ready for it
-    plugins=[SameOrigin()],
+    plugins=[SameOrigin(), StyleFirst()],
     disable_plugins=[RadixThemesPlugin, SitemapPlugin],
     show_built_with_reflex=False,
     telemetry_enabled=False,

@@ -89,8 +89,8 @@
       event.target.click();
       return;
     }
-    if (!/^[a-z]$/.test(event.key)) return;
-    const button = find(`[data-key="${event.key}"]`);
+    if (!/^[a-z]$/i.test(event.key)) return;
+    const button = find(`[data-key="${event.key.toLowerCase()}"]`);
     if (button && isShown(button)) button.click();
   });
 
@@ -170,10 +170,14 @@
     if (closes) document.getElementById(closes)?.close();
   });
 
-  // --- the browser's own time zone, so that today means the person's today
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  if (zone) document.cookie = `oo_zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  // --- the browser's own time zone, so that today means the person's today; asking for it takes a phone a while
+  const tellZone = () => {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    if (zone) document.cookie = `oo_zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  };
+  if (document.cookie.includes("oo_zone=") && globalThis.requestIdleCallback) requestIdleCallback(tellZone);
+  else tellZone();
 
   globalThis.oo = { dwell };
   const watched = ["data-impression", "data-leave"];

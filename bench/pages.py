@@ -5,6 +5,8 @@ import gzip
 import json
 import os
 import statistics
+import tempfile
+import time
 from pathlib import Path
 
 import httpx
@@ -97,12 +99,27 @@ async def _after_reactions(browser: Browser, site: Served, cookie: str) -> list[
 
 
 async def _lighthouse(site: Served, path: str, cookie: str | None) -> dict[str, float]:
-    runs = [await _lighthouse_once(site, path, cookie) for _ in range(LIGHTHOUSE_TIMES)]
+    profile = await _profile(site, cookie)
+    runs = [await _lighthouse_once(site, path, profile) for _ in range(LIGHTHOUSE_TIMES)]
     return {name: statistics.median(run[name] for run in runs) for name in CATEGORIES}
 
 
-async def _lighthouse_once(site: Served, path: str, cookie: str | None, *, is_last: bool = False) -> dict[str, float]:
-    report, headers = _files(site, cookie)
+async def _profile(site: Served, cookie: str | None) -> Path:
+    """Return a browser's folder that holds the session: a header would not reach the websocket."""
+    profile = Path(tempfile.mkdtemp(dir=site.folder))
+    if cookie:
+        async with async_playwright() as playwright:
+            context = await playwright.chromium.launch_persistent_context(
+                profile, executable_path=installed_browser(), args=list(FLAGS)
+            )
+            until = time.time() + 3600
+            await context.add_cookies([{"name": "oo_session", "value": cookie, "url": site.url, "expires": until}])
+            await context.close()
+    return profile
+
+
+async def _lighthouse_once(site: Served, path: str, profile: Path, *, is_last: bool = False) -> dict[str, float]:
+    report = site.folder / "lighthouse.json"
     process = await asyncio.create_subprocess_exec(
         str(ROOT / ".venv/bin/node"),
         str(ROOT / "tests/node/node_modules/lighthouse/cli/index.js"),
@@ -111,25 +128,21 @@ async def _lighthouse_once(site: Served, path: str, cookie: str | None, *, is_la
         "--output=json",
         f"--output-path={report}",
         f"--only-categories={','.join(CATEGORIES)}",
-        f"--extra-headers={headers}",
         "--no-enable-error-reporting",
-        f"--chrome-flags=--headless=new {' '.join(FLAGS)}",
+        f"--chrome-flags=--headless=new --user-data-dir={profile} {' '.join(FLAGS)}",
         env=os.environ | {"CHROME_PATH": installed_browser() or ""},
     )
     if await process.wait() == 0:
-        return _scores(report)
+        return _scores(report, f"{site.url}{path}")
     if is_last:
         msg = "Lighthouse failed"
         raise RuntimeError(msg)
-    return await _lighthouse_once(site, path, cookie, is_last=True)  # its browser does not always come up
+    return await _lighthouse_once(site, path, profile, is_last=True)  # its browser does not always come up
 
 
-def _files(site: Served, cookie: str | None) -> tuple[Path, Path]:
-    headers = site.folder / "headers.json"
-    headers.write_text(json.dumps({"Cookie": f"oo_session={cookie}"} if cookie else {}))
-    return site.folder / "lighthouse.json", headers
-
-
-def _scores(report: Path) -> dict[str, float]:
-    found = json.loads(report.read_text())["categories"]
-    return {name: found[name]["score"] * 100 for name in CATEGORIES}
+def _scores(report: Path, url: str) -> dict[str, float]:
+    found = json.loads(report.read_text())
+    if found["finalDisplayedUrl"] != url:
+        msg = f"Lighthouse was sent from {url} to {found['finalDisplayedUrl']}"
+        raise RuntimeError(msg)
+    return {name: found["categories"][name]["score"] * 100 for name in CATEGORIES}

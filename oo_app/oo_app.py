@@ -3,8 +3,9 @@
 import reflex as rx
 from fastapi import FastAPI
 from pydantic import SecretStr
-from reflex.constants import CompileContext
+from reflex.constants import CompileContext, Dirs
 from reflex.utils.exec import get_compile_context
+from reflex.utils.prerequisites import get_web_dir
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oo_app import runtime, sandbox, web, wiring
@@ -49,6 +50,7 @@ def documents(app: ASGIApp) -> ASGIApp:
 
 def assembled(rt: runtime.Runtime) -> rx.App:
     """Return the application around a runtime."""
+    scripts = web.inline_scripts(get_web_dir() / Dirs.STATIC)
     app = rx.App(
         theme=None,
         toaster=None,
@@ -57,7 +59,7 @@ def assembled(rt: runtime.Runtime) -> rx.App:
         stylesheets=["/oo.css"],
         head_components=[*icon()],
         html_lang="en",
-        api_transformer=[documents, routes(rt), web.guard(rt)],
+        api_transformer=[documents, routes(rt), web.guard(rt, scripts)],
         backend_exception_handler=on_error,
         frontend_exception_handler=on_browser_error,
     )

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from oo_app import accounts, signals, tips
-from oo_app.events import SourceConnected, SourceDisconnected, TaskCompleted, TasksSynced
+from oo_app.events import SourceDisconnected, TaskCompleted, TasksSynced
 from oo_app.kit.bus import Delivered, Handler
 from oo_app.kit.jobs import Job
 from oo_app.runtime import Runtime
@@ -12,9 +12,6 @@ from oo_app.runtime import Runtime
 
 def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
     """Return event → functions; each may be called twice with the same event."""
-
-    async def hasten_closes(event: Delivered) -> None:
-        await signals.hasten_closes(rt, event.payload["connection_id"])
 
     async def credit(event: Delivered) -> None:
         completed_at = signals.moment(event.payload["completed_at"])
@@ -24,7 +21,6 @@ def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
         await tips.end_gone(rt, event.payload["user_id"])
 
     return {
-        SourceConnected.subject: (hasten_closes,),
         SourceDisconnected.subject: (end_gone,),
         TasksSynced.subject: (end_gone,),
         TaskCompleted.subject: (credit,),

@@ -1,12 +1,10 @@
 """What is connected, what oO may do, and how to leave."""
 
-from functools import cache
-from zoneinfo import available_timezones
-
 import reflex as rx
 from reflex.components.component import Component
 from reflex_components_core.el.elements.forms import CheckboxInput
 
+from oo_app.accounts import time_zones
 from pages.page import Page
 from pages.parts import PlainForm, frame, leaving, said
 from state.connect import ConnectState, Row
@@ -21,8 +19,13 @@ SWITCHES = (
     ),
     ("Allow remote AI", "allow_remote_ai", "Let a language model elsewhere word your tips, once oO uses one."),
 )
+ANSWERS = (
+    ("Done", "completes it in its app. Swipe right, or press D."),
+    ("Snooze", "brings it back later today. Swipe down, or press S."),
+    ("Dismiss", "leaves it alone for a week. Swipe left, or press X."),
+    ("Undo", "takes the last answer back. Press U."),
+)
 QUIET = "For notes, once oO sends them."
-NOT_ZONES = {"localtime", "posixrules", "Factory"}
 
 
 def connect() -> Component:
@@ -32,6 +35,7 @@ def connect() -> Component:
         rx.el.div(said(ConnectState.problem, role="alert", class_name="problem"), class_name="said"),
         rx.el.ul(rx.foreach(ConnectState.rows, source), class_name="sources", aria_label="Sources"),
         preferences(),
+        answering(),
         account(),
         farewell(),
         rx.cond(
@@ -113,18 +117,10 @@ def zone_select() -> Component:
     """Return all time zones; they stand in the page, not in the state."""
     return rx.el.select(
         rx.el.option("Not chosen", value="", disabled=True),
-        *(rx.el.option(zone.replace("_", " "), value=zone) for zone in zones()),
+        *(rx.el.option(zone.replace("_", " "), value=zone) for zone in sorted(time_zones())),
         id="time-zone",
         default_value=ConnectState.time_zone,
         on_change=lambda value: ConnectState.choose("time_zone", value),
-    )
-
-
-@cache
-def zones() -> tuple[str, ...]:
-    """Return the names of the IANA time zones."""
-    return tuple(
-        sorted(name for name in available_timezones() - NOT_ZONES if not name.startswith(("posix/", "right/")))
     )
 
 
@@ -157,10 +153,24 @@ def switch(label: str, name: str, meaning: str) -> Component:
     )
 
 
+def answering() -> Component:
+    """Return how a tip is answered without its buttons, and what each answer means."""
+    return rx.el.section(
+        rx.el.h2("Answering a tip", id="answering"),
+        rx.el.ul(*(rx.el.li(rx.el.strong(name), rx.el.span(meaning)) for name, meaning in ANSWERS), class_name="ways"),
+        aria_labelledby="answering",
+        class_name="block",
+    )
+
+
 def account() -> Component:
     """Return what a person may do with everything at once."""
     return rx.el.section(
-        rx.el.h2("Your account", id="account"),
+        rx.el.div(
+            rx.el.h2("Your account", id="account"),
+            rx.el.span(ConnectState.email, class_name="email"),
+            class_name="heading",
+        ),
         rx.el.div(
             leaving("Download my data", "/api/v1/me/export", download="oo.json", class_name="button plain"),
             PlainForm.create(

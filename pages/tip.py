@@ -121,7 +121,7 @@ def undo() -> Component:
         on_click=TipState.react(TipState.undoable, "undo", None, None),
         key=TipState.undoable,
         class_name="quiet undo",
-        custom_attrs={"data-key": "u", "aria-keyshortcuts": "u"},
+        custom_attrs={"data-key": "u", "data-since": TipState.undo_since, "aria-keyshortcuts": "u"},
     )
 
 

@@ -1,7 +1,6 @@
 """What every screen shares: who is asking, which session a state belongs to, and saying something."""
 
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import reflex as rx
 from reflex.event import Event, EventSpec
@@ -40,7 +39,7 @@ class AppState(rx.State):
         """Return the person's preferences, taking the browser's time zone when none is chosen yet."""
         chosen = await accounts.preferences(current(), user.user_id)
         zone = read_cookie(self, ZONE_COOKIE)
-        if chosen.time_zone is None and zone and is_time_zone(zone):
+        if chosen.time_zone is None and zone and accounts.is_time_zone(zone):
             return await accounts.choose(current(), user.user_id, time_zone=zone)
         return chosen
 
@@ -86,7 +85,7 @@ def read_cookie(state: BaseState, name: str) -> str | None:
 
 def text(value: object) -> str:
     """Return an argument that has to be a text: Reflex checks no types, so a client can send anything."""
-    if isinstance(value, str):
+    if isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value):  # half a character
         return value
     raise Invalid(MISFIT)
 
@@ -108,11 +107,3 @@ def whole_or_none(value: object) -> int | None:
 def is_hydration(event: Event) -> bool:
     """Whether an event sends the whole state to the page."""
     return event.name.rpartition(".")[2].startswith("hydrate")
-
-
-def is_time_zone(name: str) -> bool:
-    """Whether a name is one of the IANA time zones."""
-    try:
-        return bool(ZoneInfo(name))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False

@@ -9,7 +9,7 @@ import reflex as rx
 from oo_app import accounts, connections, ops, signals
 from oo_app.kit.errors import Invalid
 from oo_app.runtime import current
-from state.base import MISFIT, AppState, is_time_zone, text
+from state.base import MISFIT, AppState, text
 from state.words import ago, counted, unsent_in_words
 
 STATES = {"connected": "Connected", "not_connected": "Not connected", "needs_attention": "Needs attention"}
@@ -52,6 +52,7 @@ class ConnectState(AppState):
     learn_across_people: bool = False
     allow_remote_ai: bool = False
     saved: str = ""
+    email: str = ""
     is_leaving: bool = False
     leave_to: str = ""
 
@@ -61,10 +62,18 @@ class ConnectState(AppState):
         user = await self._user()
         await self._read_rows(user)
         self._show(await self._chosen(user))
+        self.email = (await accounts.profile(current(), user.user_id)).email
         code = self.router.url.query_parameters.get("error")
-        self.problem = PROBLEMS.get(code, PROBLEMS["unknown"]) if code else ""
+        self.problem = PROBLEMS.get(code, PROBLEMS["unknown"]) if code else self._dropped()
         self.saved = ""
         self.loads += 1
+
+    def _dropped(self) -> str:
+        """Say what another account's connection left behind undone."""
+        unsent = self.router.url.query_parameters.get("unsent", "")
+        return (
+            f"That is another account. {unsent_in_words(int(unsent))}" if unsent.isdecimal() and len(unsent) < 4 else ""
+        )
 
     @rx.event
     async def disconnect(self, source: str):
@@ -81,7 +90,8 @@ class ConnectState(AppState):
         """Save one preference."""
         user = await self._user()
         if text(name) in TIMES and value == "":
-            return  # half typed
+            self.saved = "Not saved: a time is missing"
+            return
         before, self.saved = self.saved, ""
         self._show(await accounts.choose(current(), user.user_id, **checked(name, value)))
         self.saved = "Saved again" if before == "Saved" else "Saved"  # another text each time, so that each is heard
@@ -98,8 +108,8 @@ class ConnectState(AppState):
 
     async def _read_rows(self, user: accounts.Caller) -> None:
         rt = current()
-        waiting = await signals.waiting(rt, user.user_id)
-        self.rows = [drawn(view, waiting, rt.clock.now()) for view in await connections.overview(rt, user.user_id)]
+        waiting = await signals.waiting(rt, user.user_id), await signals.refused(rt, user.user_id)
+        self.rows = [drawn(view, *waiting, rt.clock.now()) for view in await connections.overview(rt, user.user_id)]
         self.has_source = any(row.is_connected for row in self.rows)
 
     def _show(self, chosen: accounts.Chosen) -> None:
@@ -108,7 +118,7 @@ class ConnectState(AppState):
             setattr(self, name, getattr(chosen, name))
 
 
-def drawn(view: connections.ConnectionView, waiting: int, now: datetime) -> Row:
+def drawn(view: connections.ConnectionView, waiting: int, refused: int, now: datetime) -> Row:
     """Return a source as the list draws it, with what it has not been told yet."""
     return Row(
         source=view.source,
@@ -117,13 +127,17 @@ def drawn(view: connections.ConnectionView, waiting: int, now: datetime) -> Row:
         is_connected=view.state != "not_connected",
         needs_attention=view.state == "needs_attention",
         last_read=f"Last read {ago(view.last_read_at, now)}" if view.last_read_at else "",
-        waiting=waiting_in_words(waiting, view.name) if waiting and view.state != "not_connected" else "",
+        waiting=waiting_in_words(waiting, refused, view.name) if view.state != "not_connected" else "",
     )
 
 
-def waiting_in_words(waiting: int, name: str) -> str:
-    """Say how many completions a source has still to be told about."""
-    return f"{counted(waiting, 'completion')} {'is' if waiting == 1 else 'are'} waiting for {name}."
+def waiting_in_words(waiting: int, refused: int, name: str) -> str:
+    """Say how many completions a source has still to be told about, and how many it will not have."""
+    on_the_way = f"{counted(waiting, 'completion')} {'is' if waiting == 1 else 'are'} waiting for {name}."
+    never = (
+        f"{name} refused {counted(refused, 'completion')}; please complete {'it' if refused == 1 else 'them'} there."
+    )
+    return " ".join(words for number, words in ((waiting, on_the_way), (refused, never)) if number)
 
 
 def checked(name: str, value: object) -> dict[str, str | bool]:
@@ -133,7 +147,7 @@ def checked(name: str, value: object) -> dict[str, str | bool]:
             return {name: value}
         case str() if name in TIMES and is_time_of_day(value):
             return {name: value}
-        case str() if name == "time_zone" and is_time_zone(value):
+        case str() if name == "time_zone" and accounts.is_time_zone(value):
             return {name: value}
         case _:
             raise Invalid(MISFIT)

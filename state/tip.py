@@ -1,5 +1,6 @@
 """The one tip: showing it, answering it, taking the answer back."""
 
+import math
 import sys
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ SILENCES = {
     "nothing_suitable": "Nothing needs you right now.",
     "resting": "oO is resting until you wake it.",
 }
+UNDO_S = 5  # how long the style sheet shows it
 NOTED = "Noted. A quiet note will come once oO can send one; Settings takes it back."
 UNREAD = "Your tasks could not be read yet."
 KINDS = {"task": "Task", "advice": "Advice", "insight": "Insight", "reminder": "Reminder"}
@@ -46,6 +48,7 @@ class TipState(AppState):
     silence: str = ""
     sentence: str = ""
     undoable: str = ""
+    undo_since: int = 0
     asks_to_notify: bool = False
     _zone: str = "UTC"
 
@@ -55,8 +58,8 @@ class TipState(AppState):
         user = await self._user()
         chosen = await self._chosen(user)
         self._zone, self.asks_to_notify = chosen.zone.key, not chosen.has_decided_notify
-        self.undoable = await tips.undoable(current(), user.user_id) or ""
         self._show(await tips.recommend(current(), user.user_id, "web"))
+        self._offer(await tips.undoable(current(), user.user_id))
         await self._tell_unread(user)
 
     @rx.event
@@ -96,12 +99,18 @@ class TipState(AppState):
         said = None
         try:
             await tips.react(current(), user.user_id, text(impression_id), text(action), **given)
-            self.undoable = "" if action == "undo" else impression_id
+            self.undoable, self.undo_since = "" if action == "undo" else impression_id, 0
         except (Conflict, NotFound):
             self.undoable = ""
             said = self._notice("Too late to undo." if action == "undo" else "Already answered.")
         self._show(await tips.recommend(current(), user.user_id, "web"))
         return said
+
+    def _offer(self, answer: tips.Undoable | None) -> None:
+        """Offer to take an answer back for what is left of five seconds; not where its source has gone."""
+        since = math.ceil(answer.age.total_seconds()) if answer else 0
+        is_offered = answer is not None and since < UNDO_S and self.silence != "no_source"
+        self.undoable, self.undo_since = (answer.impression_id if answer and is_offered else "", since)
 
     async def _tell_unread(self, user: accounts.Caller) -> None:
         """Say that nothing could be read rather than that nothing is there."""

@@ -20,10 +20,12 @@ from oo_app.accounts.service import (
     erase,
     find_by_email,
     identity_tokens,
+    is_time_zone,
     preferences,
     profile,
     sign_in,
     suggest_time_zone,
+    time_zones,
 )
 from oo_app.accounts.sessions import ABSOLUTE, Caller, caller, close_session, find_caller, purge_sessions
 
@@ -50,6 +52,7 @@ __all__ = [
     "identify",
     "identity_tokens",
     "is_available",
+    "is_time_zone",
     "issuer",
     "preferences",
     "profile",
@@ -59,4 +62,5 @@ __all__ = [
     "sign_in",
     "suggest_time_zone",
     "take_flow",
+    "time_zones",
 ]

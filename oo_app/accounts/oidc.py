@@ -201,8 +201,8 @@ def is_available(settings: Settings, provider: Provider) -> bool:
 
 
 _EXTRA: Mapping[Provider, Mapping[str, str]] = {
-    "google": {"scope": "openid email profile", "prompt": "select_account"},
-    "apple": {"scope": "name email", "response_mode": "form_post"},
+    "google": {"scope": "openid email", "prompt": "select_account"},
+    "apple": {"scope": "email", "response_mode": "form_post"},
 }
 
 

@@ -23,6 +23,7 @@ from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 
 DOCUMENTS = {"terms": "2026-11-22", "privacy": "2026-11-22"}
+NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})  # files beside the zones; they differ by machine
 SANDBOX_ADMIN = "admin@sandbox.test"
 
 
@@ -155,7 +156,7 @@ async def choose(rt: Runtime, user_id: str, **changes: str | bool | int | None) 
 
 async def suggest_time_zone(tx: Tx, user_id: str, time_zone: str) -> None:
     """Take a zone from the browser or a source, unless the person has one; a name nobody knows is passed over."""
-    if time_zone not in _zones():
+    if not is_time_zone(time_zone):
         return
     untold = (col(Preferences.user_id) == user_id, col(Preferences.time_zone).is_(None))
     await tx.session.execute(update(Preferences).where(*untold).values(time_zone=time_zone))
@@ -181,10 +182,15 @@ async def identity_tokens(rt: Runtime, user_id: str) -> list[tuple[str, str]]:
     return [(issuer, vault.open(sealed, place)) for issuer, sealed in rows if sealed is not None]
 
 
+def is_time_zone(name: str) -> bool:
+    """Whether a name is one of `time_zones`."""
+    return name in time_zones()
+
+
 @cache
-def _zones() -> frozenset[str]:
-    # Cached, since finding them out reads the whole folder of zones.
-    return frozenset(available_timezones())
+def time_zones() -> frozenset[str]:
+    """Return the IANA names that mean the same everywhere; cached, since they are read from a whole folder."""
+    return frozenset(name for name in available_timezones() if not name.startswith(("posix/", "right/"))) - NOT_ZONES
 
 
 async def _find(rt: Runtime, issuer: str, subject: str) -> str | None:

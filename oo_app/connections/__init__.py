@@ -1,8 +1,7 @@
 """What a person has connected: grants, tokens kept alive, freshness."""
 
-from oo_app.connections.oauth import finish, start, with_access
+from oo_app.connections.oauth import REVOKE_TIMEOUT_S, finish, revoke, start, with_access
 from oo_app.connections.service import (
-    REVOKE_TIMEOUT_S,
     ConnectionView,
     Reading,
     disconnect,
@@ -12,7 +11,6 @@ from oo_app.connections.service import (
     mark_read,
     overview,
     readings,
-    revoke,
     seal_place,
     wished,
 )

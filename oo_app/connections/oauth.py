@@ -14,14 +14,23 @@ from sqlmodel import col
 
 from oo_app.accounts import begin_flow, take_flow
 from oo_app.connections.models import Connection
-from oo_app.connections.store import Held, held, keep_grant, keep_refreshed, sources_by_name, this_grant
+from oo_app.connections.store import (
+    Held,
+    connection_id_of,
+    held,
+    keep_grant,
+    keep_refreshed,
+    sources_by_name,
+    this_grant,
+)
 from oo_app.events import SourceFailed
 from oo_app.kit import log
 from oo_app.kit.errors import Invalid, NotFound, ReconnectNeeded, SourceDown
 from oo_app.kit.http import Answer
 from oo_app.runtime import Runtime
-from oo_app.sources import Door, Grant, OAuth, Source, TokenRefused
+from oo_app.sources import Door, Grant, NotPermitted, OAuth, Source, TokenRefused
 
+REVOKE_TIMEOUT_S = 5.0
 EARLY = timedelta(seconds=60)
 LONGEST_LIFE_S = 10 * 365 * 86_400  # what Todoist tells for tokens that do not end
 REFRESH_GRACE_S = 5.0
@@ -64,7 +73,12 @@ async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, stat
     if grant is None:
         msg = f"{source.title} did not accept that. Please try again."
         raise Invalid(msg, code="untrusted")
-    return await keep_grant(rt, user_id, source_name, grant)
+    existing = await connection_id_of(rt, user_id, source_name)
+    replaced = await held(rt, existing) if existing else None
+    connection_id = await keep_grant(rt, user_id, source_name, grant)
+    if replaced and replaced.access_token != grant.access_token:
+        await _end_replaced(rt, replaced)
+    return connection_id
 
 
 async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Held], Awaitable[Result]]) -> Result:
@@ -80,14 +94,47 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
         if connection.access_expires_at and connection.access_expires_at - rt.clock.now() < EARLY:
             connection = await _refreshed(rt, connection)
         try:
-            return await call(Door(rt.http, rt.settings, connection.access_token, rt.clock.now()), connection)
-        except TokenRefused:
-            connection = await _refreshed(rt, connection)
-        try:
-            return await call(Door(rt.http, rt.settings, connection.access_token, rt.clock.now()), connection)
-        except TokenRefused as error:
+            try:
+                return await call(_door(rt, connection), connection)
+            except TokenRefused:
+                connection = await _refreshed(rt, connection)
+            return await call(_door(rt, connection), connection)
+        except (TokenRefused, NotPermitted) as error:
             await _mark_refused(rt, connection)
             raise ReconnectNeeded from error
+
+
+async def revoke(rt: Runtime, connection_id: str) -> bool:
+    """Take a grant back at its source, also one that needs attention; False when the source did not take it in time."""
+
+    async def call(door: Door, connection: Held) -> None:
+        await sources_by_name()[connection.source].revoke(door)
+
+    try:
+        async with rt.clock.timeout(REVOKE_TIMEOUT_S):
+            connection = await held(rt, connection_id)
+            if connection.needs_attention:  # whatever was refused, the grant may live
+                await call(_door(rt, connection), connection)
+            else:
+                await with_access(rt, connection_id, call)
+    except (SourceDown, NotPermitted, TimeoutError):
+        return False
+    except (ReconnectNeeded, TokenRefused, NotFound):
+        return True  # the source has ended the grant already, or it was taken back here at the same moment
+    return True
+
+
+def _door(rt: Runtime, connection: Held) -> Door:
+    return Door(rt.http, rt.settings, connection.access_token, rt.clock.now())
+
+
+async def _end_replaced(rt: Runtime, replaced: Held) -> None:
+    """Take back the grant that a new one has replaced: nobody could from here, once its tokens are forgotten."""
+    try:
+        async with rt.clock.timeout(REVOKE_TIMEOUT_S):
+            await sources_by_name()[replaced.source].revoke(_door(rt, replaced))
+    except (SourceDown, NotPermitted, TokenRefused, TimeoutError) as error:
+        _log.warning("grant.left", connection_id=replaced.id, cause=type(error).__name__)
 
 
 @asynccontextmanager

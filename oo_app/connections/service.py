@@ -9,18 +9,17 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
-from oo_app.connections.oauth import with_access
-from oo_app.connections.store import Held, connection_id_of, sources_by_name, this_grant
+from oo_app.connections.oauth import revoke
+from oo_app.connections.store import Held, connection_id_of, this_grant
 from oo_app.events import SourceDisconnected
 from oo_app.kit import log
 from oo_app.kit.crypto import Place
 from oo_app.kit.db import Tx
-from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
+from oo_app.kit.errors import NotFound
 from oo_app.runtime import Runtime
-from oo_app.sources import SOURCES, Door
+from oo_app.sources import SOURCES
 
 State = Literal["connected", "not_connected", "needs_attention"]
-REVOKE_TIMEOUT_S = 5.0
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 LONGEST_WISH = timedelta(days=1)  # what a source may ask of us
@@ -151,22 +150,6 @@ async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
         if (await tx.session.execute(mine)).scalar_one_or_none() is not None:
             tx.emit(SourceDisconnected(user_id, source_name))
     return revoked
-
-
-async def revoke(rt: Runtime, connection_id: str) -> bool:
-    """Take a grant back at its source; False when the source did not take it in time."""
-
-    async def call(door: Door, connection: Held) -> None:
-        await sources_by_name()[connection.source].revoke(door)
-
-    try:
-        async with rt.clock.timeout(REVOKE_TIMEOUT_S):
-            await with_access(rt, connection_id, call)
-    except (SourceDown, TimeoutError):
-        return False
-    except (ReconnectNeeded, NotFound):
-        return True  # the source has ended the grant already, or it was taken back here at the same moment
-    return True
 
 
 async def has_any(rt: Runtime, user_id: str) -> bool:

@@ -30,6 +30,8 @@ def configure(*, as_json: bool) -> None:
     )
     for name in ("httpx", "httpcore", "apscheduler", "alembic", "aiosqlite", "uvicorn.access", "sqlalchemy.engine"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Any library that nobody thought of counts as outspoken too.
+    logging.basicConfig(handlers=[_Reticent()], level=logging.WARNING, force=True)
     for handler, names in ((_Reticent(), OUTSPOKEN), (_Placed(), ("uvicorn",))):
         for name in names:
             logging.getLogger(name).handlers = [handler]

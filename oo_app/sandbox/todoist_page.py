@@ -30,7 +30,7 @@ class TodoistPage:
         return (
             Route("/", self._show, methods=["GET"]),
             Route("/", self._change, methods=["POST"]),
-            Route("/app/task/{task_id}", _to_list, methods=["GET"]),
+            Route("/app/task/{task_id}", self._to_list, methods=["GET"]),
         )
 
     async def _show(self, request: Request) -> Response:
@@ -49,16 +49,17 @@ class TodoistPage:
         back = RedirectResponse(f"?{urlencode({'account': account.user.name})}", status_code=303)
         return self._door.announcing(account, back)
 
+    async def _to_list(self, request: Request) -> Response:
+        """Lead a link to one task to the list it is in; the sandbox has no page of a single one."""
+        account = self._door.store.holder(request.path_params["task_id"])
+        query = f"?{urlencode({'account': account.user.name})}" if account else ""
+        return RedirectResponse(f"../../{query}", status_code=303)
+
     def _account(self, request: Request) -> Account:
         name = request.query_params.get("account", ACCOUNTS[0])
         if not ACCOUNT_NAME.fullmatch(name):
             raise not_found("Account")
         return self._door.store.account(name)
-
-
-async def _to_list(_request: Request) -> Response:
-    """Lead a link to one task to the list of all; the sandbox has no page of a single one."""
-    return RedirectResponse("../../", status_code=303)
 
 
 def _account_form(account: Account) -> str:

@@ -108,6 +108,10 @@ class Account:
         """Return every task that changed after a number, done and deleted ones included."""
         return [self._tasks[task_id] for task_id, number in self._changed.items() if number > sequence]
 
+    def has_task(self, task_id: str) -> bool:
+        """Whether the account holds a task, open or not."""
+        return task_id in self._tasks
+
     def task(self, task_id: str) -> Task:
         """Return a task that is not deleted."""
         task = self._tasks.get(task_id)
@@ -189,6 +193,10 @@ class Store:
         if name not in self._accounts:
             self._accounts[name] = Account(name, self._clock)
         return self._accounts[name]
+
+    def holder(self, task_id: str) -> Account | None:
+        """Return the account that holds a task."""
+        return next((account for account in self._accounts.values() if account.has_task(task_id)), None)
 
     def reset(self) -> None:
         """Forget what was done: every account starts again from the persona."""

@@ -39,7 +39,7 @@ class Left:
 async def schedule_close(tx: Tx, item_id: str, *, at: datetime) -> str | None:
     """Plan the completion of an open item; return its id, or None when the item is closed already."""
     item = await tx.session.get(Item, item_id)
-    if item is None or not item.is_open:
+    if item is None or not item.is_open or await _is_planned(tx, item_id):
         return None
     closing_id = str(UUID(new_id(tx.now)))
     tx.session.add(
@@ -53,6 +53,11 @@ async def schedule_close(tx: Tx, item_id: str, *, at: datetime) -> str | None:
         )
     )
     return closing_id
+
+
+async def _is_planned(tx: Tx, item_id: str) -> bool:
+    query = select(col(Closing.id)).where(col(Closing.item_id) == item_id, col(Closing.done_at).is_(None)).limit(1)
+    return (await tx.session.execute(query)).scalar_one_or_none() is not None
 
 
 async def cancel_close(tx: Tx, closing_id: str) -> bool:
@@ -80,14 +85,16 @@ async def deliver_close(rt: Runtime, closing_id: str) -> None:
         return
 
     async def call(door: Door, connection: Held) -> None:
+        if connection.cursor is None:  # a new grant, perhaps to another account: its first reading comes before
+            raise SourceDown(None, cause="not read yet")
         try:
             await sources_by_name()[connection.source].complete(door, closing.external_id, closing.id)
         except CompletionRefused as refused:
             _log.warning("close.refused", closing_id=closing.id, cause=str(refused))
-            await _mark_done(rt, closing, is_completable=False)
+            await _mark_refused(rt, closing)
             return
         # Stored while the connection is held, so that a reading that began before cannot reopen the item.
-        await _mark_done(rt, closing, is_open=False)
+        await _mark_done(rt, closing)
 
     try:
         await with_access(rt, closing.connection_id, call)
@@ -102,17 +109,6 @@ async def deliver_close(rt: Runtime, closing_id: str) -> None:
         spawn_sync(rt, closing.connection_id)
 
 
-async def hasten_closes(rt: Runtime, connection_id: str) -> None:
-    """Send what waited for a re-connected source at once."""
-    async with rt.db.begin() as tx:
-        waiting = (
-            col(Closing.connection_id) == connection_id,
-            col(Closing.done_at).is_(None),
-            col(Closing.attempts) > 0,
-        )
-        await tx.session.execute(update(Closing).where(*waiting).values(next_at=tx.now))
-
-
 async def waiting(rt: Runtime, user_id: str) -> int:
     """Count completions that the source has not taken at the first try."""
     async with rt.db.read() as session:
@@ -120,6 +116,17 @@ async def waiting(rt: Runtime, user_id: str) -> int:
             select(func.count())
             .select_from(Closing)
             .where(col(Closing.user_id) == user_id, col(Closing.done_at).is_(None), col(Closing.attempts) > 0)
+        )
+        return (await session.execute(query)).scalar_one()
+
+
+async def refused(rt: Runtime, user_id: str) -> int:
+    """Count completions that the source will never take, of items that are still open there."""
+    async with rt.db.read() as session:
+        query = (
+            select(func.count(col(Closing.item_id).distinct()))
+            .join(Item, col(Item.id) == col(Closing.item_id))
+            .where(col(Closing.user_id) == user_id, col(Closing.is_refused), col(Item.is_open).is_(True))
         )
         return (await session.execute(query)).scalar_one()
 
@@ -140,6 +147,7 @@ async def leave(rt: Runtime, user_id: str, source: str) -> Left:
         async with rt.db.read() as session:
             left = select(func.count()).select_from(Closing).where(*pending)
             unsent = (await session.execute(left)).scalar_one()
+        unsent += await refused(rt, user_id)
     return Left(await disconnect(rt, user_id, source), unsent)
 
 
@@ -165,10 +173,18 @@ async def _claim(rt: Runtime, closing_id: str) -> Closing | None:
     return row
 
 
-async def _mark_done(rt: Runtime, closing: Closing, **item: bool) -> None:
+async def _mark_done(rt: Runtime, closing: Closing) -> None:
     async with rt.db.begin() as tx:
         await tx.session.execute(update(Closing).where(col(Closing.id) == closing.id).values(done_at=tx.now))
-        await tx.session.execute(update(Item).where(col(Item.id) == closing.item_id).values(**item))
+        await tx.session.execute(update(Item).where(col(Item.id) == closing.item_id).values(is_open=False))
+
+
+async def _mark_refused(rt: Runtime, closing: Closing) -> None:
+    """Keep what the source will never take, so that the person can be told; it is no tip any more."""
+    async with rt.db.begin() as tx:
+        values = {"done_at": tx.now, "is_refused": True}
+        await tx.session.execute(update(Closing).where(col(Closing.id) == closing.id).values(**values))
+        await tx.session.execute(update(Item).where(col(Item.id) == closing.item_id).values(is_completable=False))
 
 
 async def _again(rt: Runtime, closing: Closing, pause: timedelta) -> None:

@@ -46,4 +46,5 @@ class Closing(SQLModel, table=True):
     next_at: datetime = Field(sa_type=UtcDateTime)
     attempts: int = 0
     is_claimed: bool = False
+    is_refused: bool = False
     done_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)

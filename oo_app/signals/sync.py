@@ -18,6 +18,7 @@ from oo_app.kit.db import Tx
 from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
+from oo_app.signals.models import Closing
 from oo_app.signals.models import Item as Row
 from oo_app.sources import Door, Item, Pull
 
@@ -59,10 +60,22 @@ def spawn_sync(rt: Runtime, connection_id: str) -> None:
     rt.jobs.spawn(f"sync:{connection_id}", lambda: sync(rt, connection_id))
 
 
-async def first_reading(rt: Runtime, connection_id: str, *, wait_s: float) -> None:
-    """Read a new connection, waiting a little, so that the first tip is there when the person asks for it."""
+async def first_reading(rt: Runtime, connection_id: str, *, wait_s: float) -> int:
+    """Read a new connection, waiting a little, so that the first tip is there when the person asks for it.
+
+    Return how many completions were dropped because the connection now leads to another account.
+    """
+    before = await _planned(rt, connection_id)
     spawn_sync(rt, connection_id)
     await rt.jobs.wait([f"sync:{connection_id}"], wait_s)
+    return len(before - await _planned(rt, connection_id))
+
+
+async def _planned(rt: Runtime, connection_id: str) -> set[str]:
+    """Return the completions on their way through a connection."""
+    query = select(col(Closing.id)).where(col(Closing.connection_id) == connection_id, col(Closing.done_at).is_(None))
+    async with rt.db.read() as session:
+        return set((await session.execute(query)).scalars())
 
 
 def stale(rt: Runtime, known: Sequence[Reading]) -> Sequence[Reading]:
@@ -135,10 +148,18 @@ async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
         if is_other_owner:
             await tx.session.execute(delete(Row).where(col(Row.connection_id) == connection.id))
         await _write(tx, changes)
+        if connection.cursor is None:
+            await _hasten_closes(tx, connection.id)
         if pull.owner and pull.owner.time_zone:
             await suggest_time_zone(tx, connection.user_id, pull.owner.time_zone)
         if changes.count:
             tx.emit(TasksSynced(connection.user_id, connection.id, changes.count, pull.is_full))
+
+
+async def _hasten_closes(tx: Tx, connection_id: str) -> None:
+    """Send at once what waited for a grant that has now been read."""
+    waiting = (col(Closing.connection_id) == connection_id, col(Closing.done_at).is_(None), col(Closing.attempts) > 0)
+    await tx.session.execute(update(Closing).where(*waiting).values(next_at=tx.now))
 
 
 async def _known(rt: Runtime, connection_id: str, pull: Pull) -> Mapping[str, _Known]:

@@ -29,6 +29,9 @@ class Grant:
     scope: str
 
 
+FIRST_YEAR, LAST_YEAR = 2, 9998
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """When an item is due: a day, or a moment (`at` is aware); floating times are read in the person's zone."""
@@ -36,6 +39,18 @@ class Due:
     on: date | None = None
     at: datetime | None = None
     floating: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse years that some time zones cannot tell: a calendar ends with 9999."""
+        for day in (self.on, self.at, self.floating):
+            if day is not None and not is_tellable(day):
+                msg = "a due date lies outside the calendar of some time zone"
+                raise ValueError(msg)
+
+
+def is_tellable(day: date) -> bool:
+    """Whether a day or moment has neighbours in the calendar, so that every time zone can tell it."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,10 @@ class Door:
     now: datetime
 
 
+class NotPermitted(Exception):
+    """The access token is good, but not for this: neither asking again nor refreshing helps, a new grant may."""
+
+
 class TokenRefused(Exception):
     """The source does not take the access token (any more); refreshing may help."""
 
@@ -99,7 +118,7 @@ class CompletionRefused(Exception):
 
 
 class Source(Protocol):
-    """What `oo_app/sources/<name>.py` offers as SOURCE. Every call may raise SourceDown or TokenRefused."""
+    """What `oo_app/sources/<name>.py` offers as SOURCE. All may raise SourceDown, TokenRefused, NotPermitted."""
 
     name: str
     title: str

@@ -10,7 +10,18 @@ from typing import Any, TypedDict, cast
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import SourceDown
 from oo_app.kit.http import Answer
-from oo_app.sources.source import CompletionRefused, Door, Due, Item, OAuth, Owner, Pull, TokenRefused
+from oo_app.sources.source import (
+    CompletionRefused,
+    Door,
+    Due,
+    Item,
+    NotPermitted,
+    OAuth,
+    Owner,
+    Pull,
+    TokenRefused,
+    is_tellable,
+)
 
 SCOPE = "data:read_write"
 FULL = "*"
@@ -145,8 +156,10 @@ async def _post(door: Door, path: str, form: Mapping[str, str], *, is_repeatable
 
 def _allowed(answer: Answer) -> Answer:
     """Return an answer that is none of the refusals every call may meet."""
-    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
         raise TokenRefused
+    if answer.status == HTTPStatus.FORBIDDEN:
+        raise NotPermitted
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise SourceDown(None, retry_after=answer.retry_after or _wish(answer), status=answer.status)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -219,15 +232,15 @@ def _minutes(duration: Mapping[str, Any]) -> int | None:
 
 
 def _due(due: Mapping[str, Any]) -> Due:
-    """Read the three forms: a day, a floating time without zone, a fixed time with Z."""
+    """Read the three forms: a day, a floating time without zone, a fixed time with Z; anything else is no due date."""
     text = due.get("date")
     if not isinstance(text, str):
         return Due()
-    if "T" not in text:
-        return Due(on=_date(text))
-    if (fixed := _moment(text)) is not None:
-        return Due(at=fixed)
     try:
+        if "T" not in text:
+            return Due(on=_date(text))
+        if (fixed := _moment(text)) is not None:
+            return Due(at=fixed)
         return Due(floating=datetime.fromisoformat(text).replace(tzinfo=None))
     except ValueError:
         return Due()
@@ -235,9 +248,10 @@ def _due(due: Mapping[str, Any]) -> Due:
 
 def _date(text: object) -> date | None:
     try:
-        return date.fromisoformat(text[:10]) if isinstance(text, str) else None
+        day = date.fromisoformat(text[:10]) if isinstance(text, str) else None
     except ValueError:
         return None
+    return day if day is not None and is_tellable(day) else None
 
 
 def _moment(text: object) -> datetime | None:

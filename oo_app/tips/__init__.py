@@ -4,7 +4,7 @@ from oo_app.tips.credit import credit
 from oo_app.tips.expiry import end_gone, settle
 from oo_app.tips.react import SNOOZES, react, undoable
 from oo_app.tips.recommend import mark_seen, recommend
-from oo_app.tips.results import ACTIONS, Action, Nothing, Outcome, Reason, Served, Snooze, Surface, Tip
+from oo_app.tips.results import ACTIONS, Action, Nothing, Outcome, Reason, Served, Snooze, Surface, Tip, Undoable
 
 __all__ = [
     "ACTIONS",
@@ -17,6 +17,7 @@ __all__ = [
     "Snooze",
     "Surface",
     "Tip",
+    "Undoable",
     "credit",
     "end_gone",
     "mark_seen",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlmodel import col
 
@@ -19,7 +19,7 @@ from oo_app.runtime import Runtime
 from oo_app.signals import cancel_close, schedule_close
 from oo_app.tips.expiry import expired_at
 from oo_app.tips.models import Hold, Impression, Reaction, Reward
-from oo_app.tips.results import Outcome
+from oo_app.tips.results import Outcome, Undoable
 from oo_app.tips.rewards import put_reward, put_settled
 from oo_app.tips.sleep import DISMISSED, snoozed_until
 
@@ -168,6 +168,7 @@ async def _record(tx: Tx, impression: Impression, said: Said) -> Reaction:
     await tx.session.flush()
     if not (said.action == "snooze" and await _is_credited(tx, impression)):
         await put_reward(tx, impression, "reaction", reaction.reward)
+    await _withdraw(tx, impression, col(Impression.item_id) == impression.item_id)
     tx.emit(TipReacted(impression.user_id, impression.id, said.action, said.dwell_ms))
     return reaction
 
@@ -232,16 +233,29 @@ async def _restore(tx: Tx, impression: Impression) -> None:
 
 
 async def _reopen(tx: Tx, impression: Impression) -> None:
-    """Open the impression again and withdraw the one opened since, which is never learnt from."""
-    since = (
+    """Open the impression again and withdraw the one opened since; one that is open from before stays instead."""
+    await _withdraw(tx, impression, col(Impression.served_at) >= impression.served_at)
+    others = select(col(Impression.id)).where(*_other_open(impression))
+    if (await tx.session.execute(others)).scalar_one_or_none() is None:
+        impression.closed_at = impression.outcome = None
+    else:
+        impression.outcome = "withdrawn"
+    tx.session.add(impression)
+    await tx.session.flush()
+
+
+async def _withdraw(tx: Tx, impression: Impression, which: ColumnElement[bool]) -> None:
+    """End other open impressions without a word: they are never learnt from."""
+    others = update(Impression).where(*_other_open(impression), which)
+    await tx.session.execute(others.values(closed_at=tx.now, outcome="withdrawn"))
+
+
+def _other_open(impression: Impression) -> tuple[ColumnElement[bool], ...]:
+    return (
         col(Impression.user_id) == impression.user_id,
         col(Impression.closed_at).is_(None),
         col(Impression.id) != impression.id,
     )
-    await tx.session.execute(update(Impression).where(*since).values(closed_at=tx.now, outcome="withdrawn"))
-    impression.closed_at = impression.outcome = None
-    tx.session.add(impression)
-    await tx.session.flush()
 
 
 async def _standing(tx: Tx, impression_id: str) -> Reaction | None:
@@ -249,20 +263,22 @@ async def _standing(tx: Tx, impression_id: str) -> Reaction | None:
     return (await tx.session.execute(query)).scalar_one_or_none()
 
 
-async def undoable(rt: Runtime, user_id: str) -> str | None:
-    """Return the impression whose answer was recorded last, while it can still be taken back."""
+async def undoable(rt: Runtime, user_id: str) -> Undoable | None:
+    """Return the answer that was recorded last, while it can still be taken back."""
+    now = rt.clock.now()
     query = (
-        select(col(Reaction.impression_id))
+        select(col(Reaction.impression_id), col(Reaction.received_at))
         .where(
             col(Reaction.user_id) == user_id,
             col(Reaction.undone_at).is_(None),
-            col(Reaction.received_at) > rt.clock.now() - UNDO_WINDOW,
+            col(Reaction.received_at) > now - UNDO_WINDOW,
         )
         .order_by(col(Reaction.received_at).desc())
         .limit(1)
     )
     async with rt.db.read() as session:
-        return (await session.execute(query)).scalar_one_or_none()
+        row = (await session.execute(query)).one_or_none()
+    return None if row is None else Undoable(row.impression_id, now - row.received_at)
 
 
 async def _was_undone(tx: Tx, impression_id: str) -> bool:

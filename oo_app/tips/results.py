@@ -1,7 +1,7 @@
 """What the façade of tips gives back: frozen values, never rows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 Surface = Literal["web", "push", "api"]
@@ -54,6 +54,14 @@ class Nothing:
     """No tip now, and why."""
 
     reason: Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """An answer that can still be taken back, and how long ago it was recorded."""
+
+    impression_id: str
+    age: timedelta
 
 
 @dataclass(frozen=True, slots=True)

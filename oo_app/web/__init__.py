@@ -1,12 +1,13 @@
 """HTTP at the edge: who is calling, one domain call, the answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from oo_app.runtime import Runtime
 from oo_app.web import api, auth, connect, schemas, security, system
+from oo_app.web.headers import inline_scripts
 
 VERSION = "0.1.0"
 
@@ -28,9 +29,12 @@ def build() -> FastAPI:
     return app
 
 
-def guard(rt: Runtime) -> Callable[[ASGIApp], ASGIApp]:
-    """Return the wrapper that goes around everything: limits, origins, guarded documents, headers."""
-    return lambda app: security.Guard(app, rt)
+def guard(rt: Runtime, scripts: Sequence[str] = ()) -> Callable[[ASGIApp], ASGIApp]:
+    """Return the wrapper that goes around everything: limits, origins, guarded documents, headers.
+
+    `scripts` are the sources of what the pages may run besides our files, as `inline_scripts` finds them.
+    """
+    return lambda app: security.Guard(app, rt, scripts)
 
 
-__all__ = ["build", "guard"]
+__all__ = ["build", "guard", "inline_scripts"]

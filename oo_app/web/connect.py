@@ -51,5 +51,5 @@ async def callback(source: str, request: Request, answer: Annotated[Returned, Qu
         )
     except OoError as refused:
         return refusal("/connect", refused)
-    await signals.first_reading(rt, connection_id, wait_s=FIRST_READING_S)
-    return RedirectResponse("/connect", status_code=303)
+    unsent = await signals.first_reading(rt, connection_id, wait_s=FIRST_READING_S)
+    return RedirectResponse(f"/connect?unsent={unsent}" if unsent else "/connect", status_code=303)

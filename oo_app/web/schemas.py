@@ -1,21 +1,18 @@
 """The bodies of the API: foreign input is strict, answers are as the contract writes them."""
 
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from oo_app.accounts import is_time_zone
 from oo_app.tips import Action, Snooze, Surface
 
 Hour = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
-zones = cache(available_timezones)  # reading them from the disk takes 40 ms
-
 
 def _is_zone(value: str) -> str:
-    if value not in zones():
+    if not is_time_zone(value):
         msg = "must be an IANA time zone such as Europe/Berlin"
         raise ValueError(msg)
     return value

@@ -2,14 +2,14 @@
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 from urllib.parse import quote, urlsplit
 
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -21,6 +21,7 @@ from oo_app.kit.config import is_loopback
 from oo_app.kit.errors import ForeignOrigin, Invalid, NotAllowed, OoError, Refused, TooLarge, TooMany
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime, current
+from oo_app.web.headers import AnswerHeaders
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNREADABLE = 400  # what FastAPI calls a body that is no text or nests too deeply
@@ -30,16 +31,6 @@ WEBHOOK_LIMIT = 1024 * 1024
 FOREIGN_POSTS = ("/auth/apple/callback", "/webhooks/", "/sandbox/")
 SIGNED_IN_PAGES = frozenset({"/connect", "/tip"})
 LONGEST_NAME = 64
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
-IMMUTABLE = "public, max-age=31536000, immutable"
-
 _log = log.get(__name__)
 
 
@@ -55,10 +46,11 @@ SignedIn = Annotated[accounts.Caller, Depends(signed_in)]
 class Guard:
     """Around pages, API and websocket: request ids, limits, origins, guarded documents, headers."""
 
-    def __init__(self, app: ASGIApp, rt: Runtime) -> None:
-        """Wrap an application."""
+    def __init__(self, app: ASGIApp, rt: Runtime, scripts: Sequence[str]) -> None:
+        """Wrap an application whose pages hold the given scripts."""
         self._app = app
         self._rt = rt
+        self._headers = AnswerHeaders(rt.settings, scripts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -71,7 +63,7 @@ class Guard:
         request_id = new_id(self._rt.clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        send = _with_headers(send, scope["path"], is_https=self._rt.settings.is_https)
+        send = self._headers.added(send, scope["path"])
         try:
             self._check_origin(scope)
             receive = await _limited(scope, receive)
@@ -166,10 +158,14 @@ def install(app: FastAPI) -> None:
         return problem(expected, request.state.request_id)
 
     async def invalid(request: Request, error: Exception) -> Response:
+        if door := _door_of(request.url.path):
+            return RedirectResponse(f"{door}?error=unknown", status_code=303)
         return problem(Invalid(first_fault(cast("RequestValidationError", error))), request.state.request_id)
 
     async def http(request: Request, error: Exception) -> Response:
         known = cast("HTTPException", error)
+        if known.status_code == UNREADABLE and (door := _door_of(request.url.path)):
+            return RedirectResponse(f"{door}?error=unknown", status_code=303)
         if known.status_code == UNREADABLE:
             return problem(Invalid("body: could not be read"), request.state.request_id)
         said = str(known.detail)
@@ -183,6 +179,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, bug)
+
+
+def _door_of(path: str) -> str | None:
+    """Return the page on which a browser that comes back from another site reads what went wrong."""
+    first, *_, last = path.strip("/").split("/")
+    return {"auth": "/", "connect": "/connect"}.get(first) if last == "callback" else None
 
 
 def first_fault(error: RequestValidationError) -> str:
@@ -217,25 +219,6 @@ async def _limited(scope: Scope, receive: Receive) -> Receive:
         return replayed.pop() if replayed else await receive()
 
     return replay
-
-
-def _with_headers(send: Send, path: str, *, is_https: bool) -> Send:
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            if is_https:
-                headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-            if path.startswith("/assets/") and message["status"] == 200:
-                headers["Cache-Control"] = IMMUTABLE
-            elif headers.get("content-type", "").startswith("text/html"):
-                headers.setdefault("Cache-Control", "no-cache")  # a page is asked for again, so that its guard is too
-            elif path.startswith("/api/"):
-                headers.setdefault("Cache-Control", "no-store")
-        await send(message)
-
-    return sent
 
 
 def as_json(value: object) -> str:

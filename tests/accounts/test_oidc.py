@@ -72,7 +72,7 @@ async def test_google_is_asked_for_a_code_with_pkce_state_and_nonce(rt: Runtime)
         "response_type": "code",
         "client_id": "oo-sandbox-google",
         "redirect_uri": "http://localhost:8000/auth/google/callback",
-        "scope": "openid email profile",
+        "scope": "openid email",
         "prompt": "select_account",
         "state": begun.state,
         "nonce": begun.nonce,

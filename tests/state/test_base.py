@@ -3,8 +3,9 @@ from httpx import ASGITransport
 from reflex.state import State
 
 from oo_app import accounts
+from oo_app.accounts import is_time_zone
 from oo_app.runtime import Runtime
-from state.base import AppState, is_time_zone, read_cookie
+from state.base import AppState, read_cookie
 from state.connect import ConnectState
 from state.tip import TipState
 from tests.browser import Browser
@@ -93,6 +94,9 @@ async def test_cookies_of_others_do_not_hide_ours(rt: Runtime) -> None:
         ("", False),
         ("/etc/passwd", False),
         ("A/B", False),
+        ("localtime", False),
+        ("Factory", False),
+        ("posix/UTC", False),
     ],
 )
 def test_time_zones_are_known_by_name(name: str, *, is_one: bool) -> None:

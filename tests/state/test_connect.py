@@ -150,8 +150,16 @@ async def test_nobody_is_refused(rt: Runtime, call: Callable) -> None:
 
 
 def test_waiting_completions_are_counted() -> None:
-    assert waiting_in_words(1, "Todoist") == "1 completion is waiting for Todoist."
-    assert waiting_in_words(3, "Todoist") == "3 completions are waiting for Todoist."
+    assert waiting_in_words(0, 0, "Todoist") == ""
+    assert waiting_in_words(1, 0, "Todoist") == "1 completion is waiting for Todoist."
+    assert waiting_in_words(3, 0, "Todoist") == "3 completions are waiting for Todoist."
+
+
+def test_refused_completions_are_told() -> None:
+    assert waiting_in_words(0, 1, "Todoist") == "Todoist refused 1 completion; please complete it there."
+    assert waiting_in_words(1, 2, "Todoist") == (
+        "1 completion is waiting for Todoist. Todoist refused 2 completions; please complete them there."
+    )
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ async def test_strict_transport_is_for_https_only(rt: Runtime, visitor: Browser)
     async with Browser(secure, httpx.ASGITransport(web.guard(secure)(pages))) as browser:
         headers = (await browser.get("/")).headers
 
-    assert headers["strict-transport-security"] == "max-age=31536000"
+    assert headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""What answers allow the browser: our own files, and the scripts written out in our own pages, by their hash."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from oo_app import web
+from oo_app.runtime import Runtime
+from tests.browser import Browser
+from tests.outside import with_settings
+
+# printf 'alert(1 < 2)' | openssl dgst -sha256 -binary | base64
+KNOWN = "'sha256-sNrEwoN+m2QWFx3xSWF5tXbMBCa9HAFJjjrCn0gRwZg='"
+
+
+async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand where the built pages are served."""
+    await HTMLResponse("<!doctype html><title>a page</title>")(scope, receive, send)
+
+
+async def policy_of(rt: Runtime, path: str, scripts: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the policy that comes with an answer, by directive."""
+    async with Browser(rt, httpx.ASGITransport(web.guard(rt, scripts)(pages))) as browser:
+        told = (await browser.get(path)).headers["content-security-policy"]
+    return {name: sources for name, _, sources in (part.partition(" ") for part in told.split("; "))}
+
+
+async def test_a_page_runs_our_files_and_its_own_words_only(rt: Runtime):
+    policy = await policy_of(rt, "/legal/terms", (KNOWN,))
+
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == f"'self' {KNOWN}"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in " ".join(policy.values())
+
+
+@pytest.mark.parametrize(
+    ("base_url", "socket"),
+    [("https://oo.example", "wss://oo.example"), ("http://localhost:9000", "ws://localhost:9000")],
+)
+async def test_a_page_speaks_to_its_own_origin_only(rt: Runtime, base_url: str, socket: str):
+    policy = await policy_of(with_settings(rt, oo_base_url=base_url), "/")
+
+    assert policy["connect-src"] == f"'self' {socket}"
+
+
+async def test_what_is_no_page_may_do_nothing(browser: Browser):
+    told = (await browser.get("/api/v1/me")).headers["content-security-policy"]
+
+    assert told == "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+async def test_a_page_that_has_not_changed_keeps_its_policy(rt: Runtime):
+    async def unchanged(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(status_code=304)(scope, receive, send)
+
+    async with Browser(rt, httpx.ASGITransport(web.guard(rt, (KNOWN,))(unchanged))) as browser:
+        told = (await browser.get("/legal/terms")).headers["content-security-policy"]
+
+    assert f"script-src 'self' {KNOWN}" in told
+
+
+async def test_the_stand_ins_may_send_their_forms_on_to_us(rt: Runtime):
+    assert "form-action" not in await policy_of(rt, "/sandbox/google/authorize")
+
+
+def test_scripts_of_a_document_are_known_by_their_hash(tmp_path: Path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.html").write_text(
+        '<script src="/x.js"></script><p>alert(2)</p><script>alert(1 < 2)</script>'
+    )
+    (tmp_path / "b.html").write_text('<script type="module" async="">alert(1 < 2)</script>')
+
+    assert web.inline_scripts(tmp_path) == (KNOWN,)
+
+
+def test_a_folder_without_documents_has_no_scripts(tmp_path: Path):
+    assert web.inline_scripts(tmp_path / "not-built") == ()
