@@ -81,11 +81,14 @@ async def test_google_is_asked_for_a_code_with_pkce_state_and_nonce(rt: Runtime)
     }
 
 
-async def test_apple_is_asked_to_answer_by_post_and_spaces_travel_as_it_wants_them(rt: Runtime):
-    url = await authorization_url(rt, "apple", await begin(rt, "apple"))
+async def test_apple_is_asked_for_the_address_only_and_to_answer_by_post(rt: Runtime):
+    asked = query_of(await authorization_url(rt, "apple", await begin(rt, "apple")))
 
-    assert query_of(url)["response_mode"] == "form_post"
-    assert "scope=name%20email" in url
+    assert (asked["response_mode"], asked["scope"]) == ("form_post", "email")
+
+
+async def test_spaces_travel_as_apple_wants_them(rt: Runtime):
+    assert "scope=openid%20email" in await authorization_url(rt, "google", await begin(rt, "google"))
 
 
 @pytest.mark.parametrize("provider", ["google", "apple"])

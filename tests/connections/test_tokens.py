@@ -232,12 +232,43 @@ async def test_only_a_refusal_of_the_grant_itself_gives_it_up(
 
 async def test_a_fresh_token_that_is_refused_too_needs_attention(ada: Browser, faults: Faults):
     before = await connection(ada.rt)
-    faults.fault = lambda request: httpx.Response(403) if request.url.path.endswith("/sync") else None
+    faults.fault = lambda request: httpx.Response(401) if request.url.path.endswith("/sync") else None
 
     assert not await signals.sync(ada.rt, before.id)
 
     assert await needs_attention(ada.rt)
     assert len(refreshes(ada.rt)) == 1
+
+
+async def test_a_good_token_that_is_not_allowed_is_not_renewed(ada: Browser, faults: Faults):
+    before = await connection(ada.rt)
+    faults.fault = lambda request: httpx.Response(403) if request.url.path.endswith("/sync") else None
+
+    assert not await signals.sync(ada.rt, before.id)
+
+    assert await needs_attention(ada.rt)
+    assert refreshes(ada.rt) == []
+
+
+async def test_connecting_anew_takes_the_grant_before_back(ada: Browser):
+    before = await connection(ada.rt)
+
+    await ada.connect_todoist()
+
+    url = f"{ada.rt.settings.todoist_api_url}/user"
+    answers = [
+        (await ada.client.get(url, headers={"Authorization": f"Bearer {token}"})).status_code
+        for token in (before.access_token, (await connection(ada.rt)).access_token)
+    ]
+    assert answers == [401, 200]
+
+
+async def test_connecting_anew_goes_on_when_the_grant_before_cannot_be_taken_back(ada: Browser, faults: Faults):
+    faults.fault = lambda request: httpx.Response(503) if "access_tokens" in request.url.path else None
+
+    await ada.connect_todoist()
+
+    assert not await needs_attention(ada.rt)
 
 
 async def nothing(door: Door, connection: Held) -> str:

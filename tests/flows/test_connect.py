@@ -272,15 +272,46 @@ async def test_disconnecting_from_a_source_that_is_down_erases_here_all_the_same
     assert (await state_of(ada))["state"] == "not_connected"
 
 
-async def test_disconnecting_a_refused_grant_has_nothing_left_to_revoke(ada: Browser, clock: FakeClock):
-    await turn(ada, "revoke", account="ada")
-    clock.advance(timedelta(minutes=10))
-    await signals.sync(ada.rt, await connection_id(ada))
+async def test_disconnecting_a_grant_that_was_refused_revokes_it_all_the_same(ada: Browser, faults: Faults):
+    connection = await connections.held(ada.rt, await connection_id(ada))
+    faults.fault = lambda request: httpx.Response(403) if request.url.path.endswith("/sync") else None
+    await signals.sync(ada.rt, connection.id)
+    faults.fault = None
 
     response = await ada.send("DELETE", "/api/v1/connections/todoist")
 
+    url, bearer = f"{ada.rt.settings.todoist_api_url}/user", {"Authorization": f"Bearer {connection.access_token}"}
     assert response.json()["revoked"] is True
-    assert sent(ada.rt, "access_tokens") == []
+    assert (await ada.client.get(url, headers=bearer)).status_code == 401
+
+
+async def test_disconnecting_a_grant_that_was_refused_says_so_when_the_source_is_down(ada: Browser, faults: Faults):
+    faults.fault = lambda request: httpx.Response(403) if request.url.path.endswith("/sync") else None
+    await signals.sync(ada.rt, await connection_id(ada))
+    faults.fault = lambda request: httpx.Response(503) if "access_tokens" in request.url.path else None
+
+    response = await ada.send("DELETE", "/api/v1/connections/todoist")
+
+    assert response.json()["revoked"] is False
+
+
+async def test_another_account_says_what_it_left_behind_undone(ada: Browser, clock: FakeClock, faults: Faults):
+    item_id = await done(ada)
+    faults.fault = lambda request: httpx.Response(503) if b"item_close" in request.content else None
+    clock.advance(timedelta(seconds=6))
+    await signals.deliver_closes(ada.rt)
+    faults.fault = None
+    before = len([call for call in sent(ada.rt, "/sync") if b"item_close" in call.content])
+
+    await ada.open(CONSENT)
+    assert ada.page is not None
+    answer = await ada.client.post(ada.page.url, data={"account": "ben", "answer": "agree"})
+    end = await ada.open(answer.headers["location"])
+    await ada.rt.jobs.settle()
+
+    assert ended(end) == "/connect?unsent=1"
+    assert len([call for call in sent(ada.rt, "/sync") if b"item_close" in call.content]) == before
+    assert (await ada.recommend())["tip"]["id"] != item_id
 
 
 async def test_disconnecting_sends_what_was_done_first(ada: Browser):

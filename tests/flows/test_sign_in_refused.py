@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -232,3 +233,28 @@ async def test_an_answer_beyond_reason_ends_at_the_door(browser: Browser, name: 
 
     assert response.status_code == 303
     assert response.headers["location"].startswith("/?error=")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"files": {"code": ("a.txt", b"x")}},
+        {"content": b"--no boundary", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+        {"content": b"&".join(b"f%d=1" % number for number in range(3000))},
+    ],
+    ids=["a file", "torn", "too many fields"],
+)
+async def test_a_form_nobody_would_send_ends_at_the_door(browser: Browser, sent: dict[str, Any]):
+    sent["headers"] = {"Content-Type": "application/x-www-form-urlencoded"} | sent.get("headers", {})
+    if "files" in sent:
+        del sent["headers"]
+
+    response = await browser.client.post("/auth/apple/callback", **sent)
+
+    assert (response.status_code, response.headers["location"]) == (303, "/?error=unknown")
+
+
+async def test_a_parcel_nobody_would_send_ends_at_the_door(browser: Browser):
+    response = await browser.client.get(f"/auth/google/callback?parcel={'x' * 20_000}")
+
+    assert (response.status_code, response.headers["location"]) == (303, "/?error=unknown")

@@ -7,7 +7,9 @@ import pytest
 from oo_app.kit import log
 
 
-@pytest.mark.parametrize("name", ["reflex_base.event.processor", "reflex.state", "socketio.server", "engineio"])
+@pytest.mark.parametrize(
+    "name", ["reflex_base.event.processor", "reflex.state", "socketio.server", "engineio", "anything.else"]
+)
 def test_a_librarys_own_words_never_reach_the_log(capsys: pytest.CaptureFixture[str], name: str):
     log.configure(as_json=True)
 

@@ -45,3 +45,13 @@ async def test_a_reset_brings_the_persona_back(http: httpx.AsyncClient):
     await http.post(f"{TODOIST}/control/reset")
 
     assert "Mend the fence" not in (await http.get(PAGE)).text
+
+
+async def test_a_tasks_own_address_leads_to_the_list_it_is_in(http: httpx.AsyncClient):
+    task = await (await connect(http, "ben")).task("Descale the kettle")
+
+    known = await http.get(f"{TODOIST}/app/task/{task['id']}")
+    unknown = await http.get(f"{TODOIST}/app/task/nothing")
+
+    assert known.headers["location"] == "../../?account=ben"
+    assert unknown.headers["location"] == "../../"

@@ -13,7 +13,7 @@ from tests.browser import Browser
 from tests.conftest import Faults
 from tests.outside import sent, turn
 from tests.signals.closings import WINDOW, add, answering_closes, closes, closing, deliver, pause, plan
-from tests.signals.elsewhere import completions, item, opened, stored
+from tests.signals.elsewhere import completions, connection, item, opened, stored
 
 
 async def test_an_item_that_is_gone_counts_as_done(ada: Browser, clock: FakeClock):
@@ -64,6 +64,30 @@ async def test_a_command_that_is_refused_for_good_is_not_sent_again(ada: Browser
     assert closes(ada.rt) == [closing_id]
     assert (after.is_open, after.is_completable) == (True, False), "open there, and no tip any more"
     assert await signals.waiting(ada.rt, row.user_id) == 0
+    assert await signals.refused(ada.rt, row.user_id) == 1
+    assert (await signals.leave(ada.rt, row.user_id, "todoist")).unsent == 1
+
+
+async def test_a_refusal_is_forgotten_when_the_item_is_completed_there(ada: Browser, clock: FakeClock, faults: Faults):
+    there = await opened(ada)
+    row = await add(there)
+    closing_id = await plan(ada.rt, row)
+    clock.advance(WINDOW)
+    faults.fault = answering_closes(closing_id, {"http_code": 403, "error_tag": "FORBIDDEN"})
+    await deliver(ada.rt)
+    faults.fault = None
+
+    await there.close(row.external_id)
+    await signals.sync(ada.rt, (await connection(ada.rt)).id)
+
+    assert await signals.refused(ada.rt, row.user_id) == 0
+
+
+async def test_an_item_is_on_its_way_once(ada: Browser):
+    row = await add(await opened(ada))
+
+    assert await plan(ada.rt, row) is not None
+    assert await plan(ada.rt, row) is None
 
 
 async def test_a_recurring_item_comes_back_open_at_its_next_time(ada: Browser, clock: FakeClock):

@@ -9,7 +9,7 @@ import pytest
 
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import SourceDown
-from oo_app.sources import SOURCES, CompletionRefused, Door, TokenRefused
+from oo_app.sources import SOURCES, CompletionRefused, Door, NotPermitted, TokenRefused
 from oo_app.sources.todoist import SOURCE
 from tests.sources.todoist import Todoist
 
@@ -36,13 +36,13 @@ async def test_the_source_is_listed_once_by_a_name_that_fits_its_column():
     assert all(len(source.name) <= 30 for source in SOURCES)
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_token_that_is_refused_is_told_from_an_outage(door: Door, there: Todoist, status: int):
+@pytest.mark.parametrize(("status", "error"), [(401, TokenRefused), (403, NotPermitted)])
+async def test_a_refusal_is_told_from_an_outage(door: Door, there: Todoist, status: int, error: type[Exception]):
     there.answer = lambda _: httpx.Response(status)
 
-    with pytest.raises(TokenRefused):
+    with pytest.raises(error):
         await SOURCE.pull(door, None)
-    with pytest.raises(TokenRefused):
+    with pytest.raises(error):
         await SOURCE.complete(door, "t1", "c1")
 
 

@@ -52,6 +52,10 @@ async def test_a_task_is_read_with_all_it_says(door: Door, there: Todoist):
     [
         ("2026-11-23", Due(on=date(2026, 11, 23))),
         ("2026-11-23T09:00:00", Due(floating=datetime.fromisoformat("2026-11-23T09:00:00"))),
+        ("9999-12-31", Due()),
+        ("0001-01-01", Due()),
+        ("9999-12-31T23:59:59Z", Due()),
+        ("0001-01-01T00:00:00", Due()),
         ("2026-11-23T09:00:00.000000", Due(floating=datetime.fromisoformat("2026-11-23T09:00:00"))),
         ("2026-11-23T09:00:00Z", Due(at=datetime(2026, 11, 23, 9, 0, tzinfo=UTC))),
         ("2026-11-23T09:00:00.500000Z", Due(at=datetime(2026, 11, 23, 9, 0, 0, 500_000, tzinfo=UTC))),

@@ -91,6 +91,27 @@ async def test_a_preference_is_kept(tab: Tab, rt: Runtime, name: str, value: obj
     assert page.saved == "Saved"
 
 
+async def test_a_time_that_was_emptied_is_said_not_to_be_kept(tab: Tab, rt: Runtime) -> None:
+    page = await tab.screen(ConnectState)
+    await ConnectState.choose.fn(page, "quiet_from", "21:30")
+
+    await ConnectState.choose.fn(page, "quiet_from", "")
+
+    assert page.saved == "Not saved: a time is missing"
+    assert (await accounts.preferences(rt, (await page._user()).user_id)).quiet_from == "21:30"
+
+
+@pytest.mark.parametrize(("told", "number"), [("1", "1 task "), ("12", "12 tasks "), ("", ""), ("x", ""), ("9999", "")])
+async def test_what_another_account_left_undone_is_said(tab: Tab, ada: Browser, told: str, number: str) -> None:
+    await tab.open(ada, f"/connect?unsent={told}")
+    page = await tab.screen(ConnectState)
+
+    await ConnectState.load.fn(page)
+
+    assert bool(page.problem) == bool(number)
+    assert number in page.problem
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -114,7 +135,7 @@ async def test_a_preference_that_does_not_fit_is_refused(tab: Tab, name: Any, va
         await ConnectState.choose.fn(page, name, value)
 
 
-@pytest.mark.parametrize(("source", "error"), [("nothing", NotFound), ({}, Invalid)])
+@pytest.mark.parametrize(("source", "error"), [("nothing", NotFound), ({}, Invalid), ("\ud800", Invalid)])
 async def test_a_source_that_does_not_exist_cannot_be_disconnected(
     tab: Tab, source: Any, error: type[Exception]
 ) -> None:

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,6 +8,7 @@ import pytest
 from httpx import ASGITransport
 
 from oo_app import accounts, tips
+from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import Invalid, NotSignedIn
 from oo_app.runtime import Runtime
 from state.tip import TipState, why
@@ -85,6 +86,31 @@ async def test_undo_brings_the_tip_back(tab: Tab) -> None:
 
     assert page.card.impression_id == answered
     assert page.undoable == ""
+
+
+async def test_a_page_opened_again_offers_undo_for_what_is_left_of_its_time(tab: Tab, clock: FakeClock) -> None:
+    page = await tab.screen(TipState)
+    answered = page.card.impression_id
+    await REACT(page, answered, "dismiss", 3_000)
+
+    clock.advance(timedelta(seconds=2.5))
+    await TipState.load.fn(page)
+    offered = page.undoable, page.undo_since
+    clock.advance(timedelta(seconds=2))
+    await TipState.load.fn(page)
+
+    assert offered == (answered, 3)
+    assert page.undoable == ""
+
+
+async def test_nothing_can_be_undone_where_no_app_is_connected(tab: Tab, ada: Browser) -> None:
+    page = await tab.screen(TipState)
+    await REACT(page, page.card.impression_id, "dismiss", 3_000)
+
+    await ada.send("DELETE", "/api/v1/connections/todoist")
+    await TipState.load.fn(page)
+
+    assert (page.silence, page.undoable) == ("no_source", "")
 
 
 async def test_undo_too_late_says_so(tab: Tab, rt: Runtime) -> None:

@@ -3,16 +3,29 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from oo_app import tips
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import Conflict
 from oo_app.runtime import Runtime
-from oo_app.signals.models import Closing
+from oo_app.signals.models import Closing, Item
 from oo_app.tips.models import Hold, Impression
 from tests.people import a_person, a_tip, impression, reward, rows
 
 DAY = timedelta(hours=24)
+
+
+async def another_tip(rt: Runtime, user_id: str, *, than: tips.Served) -> tips.Served:
+    """Ask for the tip, which is of another item."""
+    this = update(Item).where(col(Item.id) == than.tip.id)
+    async with rt.db.begin() as tx:
+        await tx.session.execute(this.values(is_completable=False))
+    served = await a_tip(rt, user_id)
+    async with rt.db.begin() as tx:
+        await tx.session.execute(this.values(is_completable=True))
+    return served
 
 
 async def test_silence_on_a_page_that_was_seen_costs_a_little(rt: Runtime, clock: FakeClock):
@@ -165,11 +178,32 @@ async def test_a_late_delivery_leaves_the_tip_that_is_open_now(rt: Runtime, cloc
     first = await a_tip(rt, ada.id)
     reacted_at = clock.now() + timedelta(hours=3)
     clock.advance(timedelta(days=2))
-    now_open = await a_tip(rt, ada.id)
+    now_open = await another_tip(rt, ada.id, than=first)
 
     await tips.react(rt, ada.id, first.tip.impression_id, "dismiss", reacted_at=reacted_at)
 
     assert (await impression(rt, now_open.tip.impression_id)).closed_at is None
+
+
+@pytest.mark.parametrize("action", ["done", "snooze", "dismiss"])
+async def test_a_late_delivery_about_the_item_that_is_shown_again_withdraws_it(
+    rt: Runtime, clock: FakeClock, action: str
+):
+    ada = await a_person(rt, tasks=1)
+    first = await a_tip(rt, ada.id)
+    clock.advance(timedelta(days=2))
+    again = await a_tip(rt, ada.id)
+
+    await tips.react(
+        rt, ada.id, first.tip.impression_id, action, reacted_at=first.served_at + timedelta(hours=23, minutes=59)
+    )
+
+    assert again.tip.id == first.tip.id
+    assert (await impression(rt, again.tip.impression_id)).outcome == "withdrawn"
+    assert await reward(rt, again.tip.impression_id) is None
+    with pytest.raises(Conflict):
+        await tips.react(rt, ada.id, again.tip.impression_id, "done")
+    assert len(await rows(rt, Closing)) == (1 if action == "done" else 0)
 
 
 async def test_a_late_delivery_twice_answers_the_same(rt: Runtime, clock: FakeClock):
@@ -228,7 +262,7 @@ async def test_a_late_reaction_can_be_undone_back_to_silence(rt: Runtime, clock:
     await tips.mark_seen(rt, ada.id, first.tip.impression_id)
     reacted_at = clock.now() + timedelta(hours=1)
     clock.advance(timedelta(days=2))
-    now_open = await a_tip(rt, ada.id)
+    now_open = await another_tip(rt, ada.id, than=first)
     await tips.react(rt, ada.id, first.tip.impression_id, "done", reacted_at=reacted_at)
 
     await tips.react(rt, ada.id, first.tip.impression_id, "undo")

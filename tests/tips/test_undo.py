@@ -52,6 +52,24 @@ async def test_undo_withdraws_the_tip_opened_since(rt: Runtime, action: str):
     assert await reward(rt, since.tip.impression_id) is None
 
 
+async def test_undo_out_of_order_leaves_the_tip_that_was_opened_before(rt: Runtime, clock: FakeClock):
+    ada = await a_person(rt)
+    first = await a_tip(rt, ada.id)
+    clock.advance(timedelta(seconds=1))
+    await tips.react(rt, ada.id, first.tip.impression_id, "dismiss")
+    second = await a_tip(rt, ada.id)
+    clock.advance(timedelta(seconds=1))
+    await tips.react(rt, ada.id, second.tip.impression_id, "done")
+    await a_tip(rt, ada.id)
+
+    await tips.react(rt, ada.id, first.tip.impression_id, "undo")
+    await tips.react(rt, ada.id, second.tip.impression_id, "undo")
+
+    assert await open_impressions(rt) == [first.tip.impression_id]
+    assert (await impression(rt, second.tip.impression_id)).outcome == "withdrawn"
+    assert await rows(rt, Closing) == []
+
+
 async def test_a_withdrawn_tip_is_never_rewarded(rt: Runtime, clock: FakeClock):
     ada = await a_person(rt)
     first = await a_tip(rt, ada.id)
