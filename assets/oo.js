@@ -170,14 +170,20 @@
     if (closes) document.getElementById(closes)?.close();
   });
 
-  // --- the browser's own time zone, so that today means the person's today; asking for it takes a phone a while
+  // --- the browser's own time zone, so that today means the person's today. Asking takes a phone 150 ms where there
+  // is no Temporal, so it waits until nobody does; at the latest the person has it when they come back from signing in.
+  const ZONE_MS = 4_000;
+  let isZoneTold = false;
   const tellZone = () => {
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (isZoneTold) return;
+    isZoneTold = true;
+    const zone = globalThis.Temporal?.Now.timeZoneId() ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
     const secure = location.protocol === "https:" ? "; Secure" : "";
     if (zone) document.cookie = `oo_zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   };
-  if (document.cookie.includes("oo_zone=") && globalThis.requestIdleCallback) requestIdleCallback(tellZone);
-  else tellZone();
+  if (globalThis.Temporal) tellZone();
+  setTimeout(tellZone, ZONE_MS);
+  addEventListener("pagehide", tellZone);
 
   globalThis.oo = { dwell };
   const watched = ["data-impression", "data-leave"];
