@@ -28,6 +28,9 @@ NAMES = (
     "dispatch",
     "preprocess",
     "_execute",
+    "handle_starttag",
+    "handle_data",
+    "handle_endtag",
 )
 
 # Made for the tests, beside what it stands in for.
