@@ -1,55 +1,15 @@
-// What the browser must do itself: measure how long a tip was seen, keys, swipes, sheets and dialogs.
-// It presses the buttons of the page and decides nothing. No framework, no storage but one cookie.
+// What the browser must do itself: keys, swipes, sheets, dialogs, leaving, and the service worker.
+// It presses the buttons of the page and decides nothing. No framework.
 (() => {
   "use strict";
-  const SEEN_MS = 1_000;
-  const LONGEST_MS = 86_400_000;
   const NOTICE_MS = 6_000;
   const SWIPE_PX = 72;
   const root = document.documentElement;
   const find = (selector) => document.querySelector(selector);
-  const isVisible = () => document.visibilityState === "visible";
-
-  // --- dwell: the time the present tip has been visible, in milliseconds
-  let impression = null;
-  let seen = 0;
-  let since = null;
-
-  let witnessing = null;
-
-  const pause = () => {
-    if (since !== null) seen += performance.now() - since;
-    since = null;
-    clearTimeout(witnessing);
-  };
-  const resume = () => {
-    if (since !== null || impression === null || !isVisible()) return;
-    since = performance.now();
-    if (seen < SEEN_MS) witnessing = setTimeout(() => find("[data-witness]")?.click(), SEEN_MS - seen);
-  };
-  const dwell = () => {
-    if (impression === null) return null;
-    const running = since === null ? 0 : performance.now() - since;
-    return Math.min(LONGEST_MS, Math.round(seen + running));
-  };
-  document.addEventListener("visibilitychange", () => (isVisible() ? resume() : pause()));
-
-  const start = (next) => {
-    pause();
-    impression = next;
-    seen = 0;
-    resume();
-    settle(false);
-    measure();
-    document.querySelectorAll("[popover]:popover-open").forEach((sheet) => sheet.hidePopover());
-  };
-
   // --- what React draws is watched, never changed
   const look = () => {
-    const next = find("h1[data-impression]")?.dataset.impression ?? null;
-    if (next !== impression) start(next);
     const leave = find("[data-leave]")?.dataset.leave;
-    if (leave?.startsWith("/") && !leave.startsWith("//")) location.replace(leave);
+    if (leave?.startsWith("/") && !leave.startsWith("//")) forget().finally(() => location.replace(leave));
     keepFocus();
     fade();
   };
@@ -153,6 +113,11 @@
     button.click();
   });
   document.addEventListener("pointercancel", () => settle(true));
+  document.addEventListener("oo:tip", () => {
+    settle(false);
+    measure();
+    document.querySelectorAll("[popover]:popover-open").forEach((sheet) => sheet.hidePopover());
+  });
 
   // --- sheets and dialogs
   document.addEventListener(
@@ -185,8 +150,41 @@
   setTimeout(tellZone, ZONE_MS);
   addEventListener("pagehide", tellZone);
 
-  globalThis.oo = { dwell };
-  const watched = ["data-impression", "data-leave"];
-  new MutationObserver(look).observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: watched });
+  // --- leaving: what waits is sent, then this browser forgets; the server asks it to as well (Clear-Site-Data)
+  const FAREWELL_MS = 2_000;
+  const forget = async () => {
+    oo.forget();
+    await Promise.allSettled([ooQueue.clear(), caches.keys().then((names) => names.map((name) => caches.delete(name)))]);
+  };
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.getAttribute("action") !== "/auth/signout") return;
+    event.preventDefault();
+    const late = new Promise((resolve) => setTimeout(resolve, FAREWELL_MS));
+    await Promise.race([ooQueue.flush(oo.person()).catch(() => {}), late]);
+    await forget();
+    form.submit();
+  });
+
+  // --- the service worker, once nobody waits; a page that has been replaced is loaded anew where that disturbs nobody
+  const NEW_MS = 4_000;
+  const RELOADED = "oo.reloaded";
+  const reload = () => {
+    if (Date.now() - Number(sessionStorage.getItem(RELOADED)) < 60_000) return;
+    sessionStorage.setItem(RELOADED, Date.now());
+    location.reload();
+  };
+  const worker = isSecureContext ? navigator.serviceWorker : undefined;
+  worker?.addEventListener("message", ({ data }) => {
+    if (data === "signed-out") location.replace("/");
+    if (data !== "renewed") return;
+    if (performance.now() < NEW_MS) reload();
+    else document.addEventListener("visibilitychange", reload, { once: true });
+  });
+  const register = () => oo.person() && worker?.register("/sw.js").catch(() => {});
+  addEventListener("load", () => setTimeout(register, NEW_MS / 4));
+
+  const attributeFilter = ["data-impression", "data-leave"];
+  new MutationObserver(look).observe(root, { subtree: true, childList: true, attributes: true, attributeFilter });
   look();
 })();

@@ -60,10 +60,12 @@ PRIVACY: Sections = (
         ),
     ),
     (
-        "Cookies",
+        "Cookies, and what your browser keeps",
         (
-            "One cookie keeps you signed in, for up to ninety days. Another tells oO your time zone and stays a year.",
-            "A short-lived one protects signing in and connecting while you are on your way.",
+            "One cookie keeps you signed in, for up to ninety days; another tells the page whose browser it is.",
+            "One tells oO your time zone and stays a year. A short-lived one protects signing in and connecting.",
+            "So that your tip is there at once, also offline, your browser keeps it, and answers not yet sent.",
+            "Signing out removes both from your browser.",
         ),
     ),
     (

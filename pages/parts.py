@@ -1,5 +1,7 @@
 """The few pieces that every page is made of."""
 
+import hashlib
+from pathlib import Path
 from typing import Any, Literal
 
 import reflex as rx
@@ -9,6 +11,9 @@ from reflex_components_core.el.elements.base import BaseHTML
 from reflex_components_core.el.elements.inline import A
 
 from state.base import NOTICE
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+SCRIPTS = ("queue.js", "tip.js", "oo.js")  # in the order in which they build on one another
 
 
 def frame(*children: Component, kind: str) -> Component:
@@ -48,6 +53,20 @@ class PlainForm(BaseHTML):
     tag = "form"
 
 
+class Kept(BaseHTML):
+    """A place that oo.js may fill: React draws what stands in it at first, and never looks at it again."""
+
+    tag = "div"
+    dangerouslySetInnerHTML: rx.Var[dict[str, str]]  # noqa: N815 -- React's own name
+    suppress_hydration_warning: rx.Var[bool]
+
+    @classmethod
+    def holding(cls, markup: str, **attributes: Any) -> Component:
+        """Return the place with our own markup in it."""
+        given: Any = {"dangerouslySetInnerHTML": {"__html": markup}, "suppress_hydration_warning": True}
+        return cls.create(**given, **attributes)
+
+
 def hidden(words: str | rx.Var[str]) -> Component:
     """Return words for those who listen."""
     return rx.el.span(words, class_name="sr")
@@ -57,8 +76,14 @@ def icon() -> tuple[Component, ...]:
     """Return what stands in the head of every page beside its title."""
     return (
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.link(rel="apple-touch-icon", href="/icon-180.png"),
         rx.el.link(rel="manifest", href="/manifest.webmanifest"),
         rx.el.meta(name="viewport", content="width=device-width, initial-scale=1, viewport-fit=cover"),
         rx.el.meta(name="theme-color", content="#000000"),
-        rx.el.script(src="/oo.js", defer=True),
+        *(rx.el.script(src=versioned(name), defer=True) for name in SCRIPTS),
     )
+
+
+def versioned(name: str) -> str:
+    """Return the address of a script of ours, with what it holds in the name, so that browsers may keep it for good."""
+    return f"/{name}?v={hashlib.sha256((ASSETS / name).read_bytes()).hexdigest()[:12]}"

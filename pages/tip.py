@@ -4,11 +4,11 @@ import reflex as rx
 from reflex.components.component import Component
 
 from pages.page import Page
-from pages.parts import frame, hidden, leaving
+from pages.parts import Kept, frame, hidden, leaving
 from state.tip import TipState
 
-# Measured in the browser and read at the moment of the click; a page without oo.js sends null.
-DWELL = rx.Var("(globalThis.oo ? globalThis.oo.dwell() : null)", _var_type=int | None)
+# Written down by tip.js at the moment of the click, before it is sent; a page without it sends null.
+SAID = "(globalThis.oo ? globalThis.oo.say({}) : null)"
 ANSWERS = (("Dismiss", "dismiss", "x"), ("Snooze", "snooze", "s"), ("Done", "done", "d"))
 # "Not for me" joins them with the page on which it can be taken back.
 LATER = (
@@ -28,8 +28,12 @@ def tip() -> Component:
             rx.cond(TipState.card.impression_id != "", card(), nothing_yet), aria_live="polite", class_name="stage"
         ),
         rx.el.div(
-            rx.el.div(rx.cond(TipState.undoable != "", undo(), rx.fragment()), class_name="undo-place"),
-            rx.cond(TipState.card.impression_id != "", answers(), rx.fragment()),
+            rx.el.div(rx.cond(TipState.undoable != "", undo(), rx.fragment()), unsent(), class_name="undo-place"),
+            rx.cond(
+                TipState.card.impression_id != "",
+                answers(),
+                rx.cond(TipState.silence != "", rx.fragment(), kept("answers", "", class_name="answers")),
+            ),
             rx.el.div(
                 rx.cond(TipState.card.impression_id != "", asides(), rx.fragment()),
                 rx.cond(TipState.asks_to_notify, notify_me(), rx.fragment()),
@@ -38,6 +42,7 @@ def tip() -> Component:
             ),
             class_name="thumb",
         ),
+        ledger(),
         kind="tip",
     )
 
@@ -93,8 +98,34 @@ def silence() -> Component:
 
 
 def waiting() -> Component:
-    """Return the pulse before the first answer."""
-    return rx.el.div(rx.el.h1(hidden("oO is choosing"), class_name="pulse"), key="waiting", class_name="card")
+    """Return the pulse before the first answer, in a place where tip.js may draw the tip that was open last."""
+    return kept("card", '<h1 class="pulse"><span class="sr">oO is choosing</span></h1>', class_name="card")
+
+
+def kept(name: str, markup: str, *, class_name: str) -> Component:
+    """Return a place for the copy of a tip; it is not read out, since the tip itself is when it comes."""
+    attributes = {"data-kept": name, "aria-live": "off"}
+    return Kept.holding(markup, key=f"kept-{name}", class_name=class_name, custom_attrs=attributes)
+
+
+def ledger() -> Component:
+    """Return what tip.js reads: whose page this is, what time it is here, which answers have arrived."""
+    attributes = {"data-person": TipState.person, "data-now": TipState.now_ms, "data-answered": TipState.answered}
+    return rx.el.span(again(), hidden=True, custom_attrs=attributes)
+
+
+def again() -> Component:
+    """Return the button nobody sees: tip.js presses it when an answer has gone another way than by this page."""
+    return rx.el.button(type="button", on_click=TipState.load, custom_attrs={"data-again": "true"})
+
+
+def unsent() -> Component:
+    """Return what is shown, by tip.js, while an answer could not be sent."""
+    words = "Noted. Sent once you are back."
+    back = rx.el.button("Undo", type="button", class_name="quiet", custom_attrs={"data-key": "u"})
+    return rx.el.div(
+        rx.el.p(words, class_name="line"), back, id="unsent", hidden=True, role="status", class_name="unsent-line"
+    )
 
 
 def answers() -> Component:
@@ -107,7 +138,7 @@ def answer(name: str, action: str, key: str) -> Component:
     return rx.el.button(
         name,
         type="button",
-        on_click=TipState.react(TipState.card.impression_id, action, DWELL, None),
+        on_click=TipState.react(TipState.card.impression_id, action, said(action), None),
         class_name=f"answer {action}",
         custom_attrs={"data-key": key, "data-action": action, "aria-keyshortcuts": key},
     )
@@ -118,11 +149,22 @@ def undo() -> Component:
     return rx.el.button(
         "Undo",
         type="button",
-        on_click=TipState.react(TipState.undoable, "undo", None, None),
+        on_click=TipState.react(TipState.undoable, "undo", said("undo"), None),
         key=TipState.undoable,
         class_name="quiet undo",
-        custom_attrs={"data-key": "u", "data-since": TipState.undo_since, "aria-keyshortcuts": "u"},
+        custom_attrs={
+            "data-key": "u",
+            "data-since": TipState.undo_since,
+            "data-undoes": TipState.undoable,
+            "data-reaction": TipState.undo_reaction,
+            "aria-keyshortcuts": "u",
+        },
     )
+
+
+def said(*words: str) -> rx.Var:
+    """Return what the browser notes about an answer when it is given."""
+    return rx.Var(SAID.format(", ".join(map(repr, words))), _var_type=dict | None)
 
 
 def asides() -> Component:
@@ -153,7 +195,7 @@ def sheet(name: str, *children: Component) -> Component:
 
 def later(name: str, snooze: str) -> Component:
     """Return one of the times at which a tip may come back."""
-    react = TipState.react(TipState.card.impression_id, "snooze", DWELL, snooze)
+    react = TipState.react(TipState.card.impression_id, "snooze", said("snooze", snooze), snooze)
     return rx.el.button(name, type="button", on_click=react, class_name="row")
 
 

@@ -2,15 +2,18 @@
 
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from oo_app import accounts, connections, tips
-from oo_app.kit.errors import Conflict, NotFound
+from oo_app.kit.errors import Conflict, Invalid, NotFound
 from oo_app.runtime import current
-from state.base import AppState, text, text_or_none, whole_or_none
+from state.base import MISFIT, AppState, text, text_or_none, whole_or_none
 from state.words import counted, due_in_words
 
 SILENCES = {
@@ -22,6 +25,8 @@ UNDO_S = 5  # how long the style sheet shows it
 NOTED = "Noted. A quiet note will come once oO can send one; Settings takes it back."
 UNREAD = "Your tasks could not be read yet."
 KINDS = {"task": "Task", "advice": "Advice", "insight": "Insight", "reminder": "Reminder"}
+LONGEST_ID = 36
+ANSWERED = 4  # answers in one breath are told of together
 LENGTHS = ((48, "short"), (100, "medium"), (sys.maxsize, "long"))
 
 
@@ -48,7 +53,11 @@ class TipState(AppState):
     silence: str = ""
     sentence: str = ""
     undoable: str = ""
+    undo_reaction: str = ""
     undo_since: int = 0
+    answered: str = ""
+    person: str = ""
+    now_ms: int = 0
     asks_to_notify: bool = False
     _zone: str = "UTC"
 
@@ -56,6 +65,7 @@ class TipState(AppState):
     async def load(self):
         """Show the open tip, or the next one."""
         user = await self._user()
+        self.person, self.now_ms = user.user_id, int(current().clock.now().timestamp() * 1000)
         chosen = await self._chosen(user)
         self._zone, self.asks_to_notify = chosen.zone.key, not chosen.has_decided_notify
         self._show(await tips.recommend(current(), user.user_id, "web"))
@@ -92,25 +102,37 @@ class TipState(AppState):
         await tips.mark_seen(current(), user.user_id, text(impression_id))
 
     @rx.event
-    async def react(self, impression_id: str, action: str, dwell_ms: int | None = None, snooze: str | None = None):
-        """Answer the tip and show the next one in the same delta."""
+    async def react(self, impression_id: str, action: str, said: object = None, snooze: str | None = None):
+        """Answer the tip and show the next one in the same delta; what the browser said of the answer is checked."""
         user = await self._user()
-        given = {"dwell_ms": whole_or_none(dwell_ms), "snooze": text_or_none(snooze)}
-        said = None
+        noted = Noted.read(said)
+        notice = None
         try:
-            await tips.react(current(), user.user_id, text(impression_id), text(action), **given)
+            await tips.react(
+                current(),
+                user.user_id,
+                text(impression_id),
+                text(action),
+                dwell_ms=noted.dwell_ms,
+                snooze=text_or_none(snooze),
+                reaction_id=noted.reaction_id,
+                reacted_at=noted.reacted_at,
+            )
             self.undoable, self.undo_since = "" if action == "undo" else impression_id, 0
+            self.undo_reaction = noted.reaction_id or ""
         except (Conflict, NotFound):
             self.undoable = ""
-            said = self._notice("Too late to undo." if action == "undo" else "Already answered.")
+            notice = self._notice("Too late to undo." if action == "undo" else "Already answered.")
+        self.answered = " ".join([*self.answered.split(), noted.id][-ANSWERED:])
         self._show(await tips.recommend(current(), user.user_id, "web"))
-        return said
+        return notice
 
     def _offer(self, answer: tips.Undoable | None) -> None:
         """Offer to take an answer back for what is left of five seconds; not where its source has gone."""
         since = math.ceil(answer.age.total_seconds()) if answer else 0
         is_offered = answer is not None and since < UNDO_S and self.silence != "no_source"
         self.undoable, self.undo_since = (answer.impression_id if answer and is_offered else "", since)
+        self.undo_reaction = (answer.reaction_id if answer else None) or ""
 
     async def _tell_unread(self, user: accounts.Caller) -> None:
         """Say that nothing could be read rather than that nothing is there."""
@@ -124,6 +146,42 @@ class TipState(AppState):
             self.card, self.silence, self.sentence = Card(), answer.reason, SILENCES[answer.reason]
         else:
             self.card, self.silence, self.sentence = drawn(answer, self._zone), "", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a browser wrote down about an answer (tip.js): a name to acknowledge it by, and its part of a reaction."""
+
+    id: str = ""
+    dwell_ms: int | None = None
+    reaction_id: str | None = None
+    reacted_at: datetime | None = None
+
+    @classmethod
+    def read(cls, said: object) -> "Noted":
+        """Check every part, since a client can send anything; a page without tip.js says nothing."""
+        if said is None:
+            return cls()
+        if not isinstance(said, Mapping):
+            raise Invalid(MISFIT)
+        parts = cast("Mapping[str, Any]", said)
+        name = text(parts.get("id", ""))
+        if len(name) > LONGEST_ID or not name.isascii():
+            raise Invalid(MISFIT)
+        return cls(
+            id=name,
+            dwell_ms=whole_or_none(parts.get("dwell_ms")),
+            reaction_id=text_or_none(parts.get("reaction_id")),
+            reacted_at=moment_or_none(parts.get("reacted_at")),
+        )
+
+
+def moment_or_none(value: object) -> datetime | None:
+    """Return an argument that has to be a time or nothing."""
+    try:
+        return None if value is None else datetime.fromisoformat(text(value))
+    except ValueError as error:
+        raise Invalid(MISFIT) from error
 
 
 def drawn(served: tips.Served, zone: str) -> Card:

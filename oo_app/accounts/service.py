@@ -22,7 +22,7 @@ from oo_app.kit.errors import NotFound
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 
-DOCUMENTS = {"terms": "2026-11-22", "privacy": "2026-11-22"}
+DOCUMENTS = {"terms": "2026-11-22", "privacy": "2026-11-25"}
 NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})  # files beside the zones; they differ by machine
 SANDBOX_ADMIN = "admin@sandbox.test"
 

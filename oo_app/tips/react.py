@@ -267,7 +267,7 @@ async def undoable(rt: Runtime, user_id: str) -> Undoable | None:
     """Return the answer that was recorded last, while it can still be taken back."""
     now = rt.clock.now()
     query = (
-        select(col(Reaction.impression_id), col(Reaction.received_at))
+        select(col(Reaction.impression_id), col(Reaction.client_id), col(Reaction.received_at))
         .where(
             col(Reaction.user_id) == user_id,
             col(Reaction.undone_at).is_(None),
@@ -278,7 +278,7 @@ async def undoable(rt: Runtime, user_id: str) -> Undoable | None:
     )
     async with rt.db.read() as session:
         row = (await session.execute(query)).one_or_none()
-    return None if row is None else Undoable(row.impression_id, now - row.received_at)
+    return None if row is None else Undoable(row.impression_id, row.client_id, now - row.received_at)
 
 
 async def _was_undone(tx: Tx, impression_id: str) -> bool:

@@ -58,9 +58,10 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """An answer that can still be taken back, and how long ago it was recorded."""
+    """An answer that can still be taken back, the id its browser gave it, and how long ago it was recorded."""
 
     impression_id: str
+    reaction_id: str | None
     age: timedelta
 
 

@@ -17,6 +17,7 @@ FLOW_SECONDS = 600
 PARCEL_SECONDS = 120
 DENIED = frozenset({"access_denied", "user_cancelled_authorize"})
 LONG = 4096
+PERSON_COOKIE = "oo_person"  # read by tip.js
 
 
 def _cut(text: object) -> object:
@@ -84,6 +85,7 @@ async def callback(provider: Provider, request: Request, answer: Annotated[Parce
     target = "/tip" if await connections.has_any(rt, user_id) else "/connect"
     response = RedirectResponse(target, status_code=303)
     set_cookie(rt, response, rt.settings.session_cookie, token, max_age=int(accounts.ABSOLUTE.total_seconds()))
+    name_person(rt, response, user_id)
     return response
 
 
@@ -114,6 +116,7 @@ async def sign_out(request: Request) -> Response:
     await accounts.close_session(rt, request.cookies.get(rt.settings.session_cookie))
     response = RedirectResponse("/", status_code=303, headers={"Clear-Site-Data": '"cache", "storage"'})
     set_cookie(rt, response, rt.settings.session_cookie, "", max_age=0)
+    response.delete_cookie(PERSON_COOKIE, path="/", secure=rt.settings.is_https, samesite="lax")
     return response
 
 
@@ -134,6 +137,15 @@ def set_cookie(rt: Runtime, response: Response, name: str, value: str, *, max_ag
     response.set_cookie(
         name, value, max_age=max_age, path="/", secure=rt.settings.is_https, httponly=True, samesite="lax"
     )
+
+
+def name_person(rt: Runtime, response: Response, user_id: str) -> None:
+    """Tell the page's scripts whose browser this is, so that what they kept for one person never meets another.
+
+    It opens nothing: whoever changes it sees only what lies in their own browser.
+    """
+    max_age = int(accounts.ABSOLUTE.total_seconds())
+    response.set_cookie(PERSON_COOKIE, user_id, max_age=max_age, path="/", secure=rt.settings.is_https, samesite="lax")
 
 
 def refusal(page: str, error: OoError) -> Response:

@@ -22,8 +22,11 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 TRANSPORT = "max-age=31536000; includeSubDomains"
+SERVICE_WORKER = "/sw.js"
 IMMUTABLE = "public, max-age=31536000, immutable"
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+# A worker is held to the policy that its own script came with.
+WORKER = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 # The stand-ins' pages send forms on to the app, as the real ones do, and Apple's sends one by itself.
 SANDBOX = "frame-ancestors 'none'; base-uri 'self'; object-src 'none'"
 
@@ -52,6 +55,9 @@ class AnswerHeaders:
             headers.setdefault(name, value)
         if path.startswith("/sandbox/"):
             headers.setdefault("Content-Security-Policy", SANDBOX)
+        elif path == SERVICE_WORKER:
+            headers.setdefault("Content-Security-Policy", WORKER)
+            headers.setdefault("Cache-Control", "no-cache")
         else:
             # "Not modified" tells no type, and its headers replace those the browser had kept (RFC 9111, section 3.2).
             allows = is_page or status == HTTPStatus.NOT_MODIFIED

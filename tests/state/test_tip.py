@@ -2,20 +2,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 from httpx import ASGITransport
+from sqlalchemy import select
 
 from oo_app import accounts, tips
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import Invalid, NotSignedIn
 from oo_app.runtime import Runtime
+from oo_app.tips.models import Reaction
 from state.tip import TipState, why
 from tests.browser import Browser
 from tests.state.screens import Tab, said
 
 REACT: Any = TipState.react.fn  # called with what a client may send, not with what the signature says
+NOTED = {"dwell_ms": 3_000}
 
 
 @pytest.fixture
@@ -71,16 +75,64 @@ async def test_a_reaction_brings_the_next_tip_and_a_way_back(tab: Tab, action: s
     page = await tab.screen(TipState)
     answered = page.card.impression_id
 
-    await REACT(page, answered, action, 3_000)
+    await REACT(page, answered, action, NOTED)
 
     assert page.card.impression_id != answered
     assert page.undoable == answered
 
 
+async def test_an_answer_is_acknowledged_by_the_name_its_page_gave_it(tab: Tab) -> None:
+    page = await tab.screen(TipState)
+    names = [str(uuid4()) for _ in range(6)]
+
+    for name in names:
+        await REACT(page, page.card.impression_id, "dismiss", {"id": name, "reaction_id": name, "dwell_ms": 10})
+
+    assert page.answered.split() == names[-4:]
+
+
+async def test_an_answer_that_cannot_be_taken_is_acknowledged_too(tab: Tab) -> None:
+    page = await tab.screen(TipState)
+
+    await REACT(page, "gone", "done", {"id": "a"})
+
+    assert page.answered == "a"
+
+
+async def test_an_answer_that_came_by_http_as_well_counts_once(tab: Tab, ada: Browser) -> None:
+    page = await tab.screen(TipState)
+    answered, name = page.card.impression_id, str(uuid4())
+    await ada.react(answered, "done", reaction_id=name)
+
+    assert await REACT(page, answered, "done", {"id": name, "reaction_id": name, "dwell_ms": 1}) is None
+
+    async with tab.rt.db.read() as session:
+        assert len((await session.execute(select(Reaction))).all()) == 1
+
+
+async def test_undo_names_the_answer_it_takes_back_also_on_a_page_opened_again(tab: Tab) -> None:
+    page = await tab.screen(TipState)
+    answered, name = page.card.impression_id, str(uuid4())
+
+    await REACT(page, answered, "dismiss", {"id": name, "reaction_id": name})
+    at_once = page.undoable, page.undo_reaction
+    await TipState.load.fn(page)
+
+    assert at_once == (answered, name)
+    assert (page.undoable, page.undo_reaction) == (answered, name)
+
+
+async def test_the_page_knows_whose_it_is_and_what_time_it_is_here(tab: Tab, clock: FakeClock) -> None:
+    page = await tab.screen(TipState)
+
+    assert page.person == (await page._user()).user_id
+    assert page.now_ms == clock.now().timestamp() * 1000
+
+
 async def test_undo_brings_the_tip_back(tab: Tab) -> None:
     page = await tab.screen(TipState)
     answered = page.card.impression_id
-    await REACT(page, answered, "done", 3_000)
+    await REACT(page, answered, "done", NOTED)
 
     await REACT(page, page.undoable, "undo")
 
@@ -91,7 +143,7 @@ async def test_undo_brings_the_tip_back(tab: Tab) -> None:
 async def test_a_page_opened_again_offers_undo_for_what_is_left_of_its_time(tab: Tab, clock: FakeClock) -> None:
     page = await tab.screen(TipState)
     answered = page.card.impression_id
-    await REACT(page, answered, "dismiss", 3_000)
+    await REACT(page, answered, "dismiss", NOTED)
 
     clock.advance(timedelta(seconds=2.5))
     await TipState.load.fn(page)
@@ -105,7 +157,7 @@ async def test_a_page_opened_again_offers_undo_for_what_is_left_of_its_time(tab:
 
 async def test_nothing_can_be_undone_where_no_app_is_connected(tab: Tab, ada: Browser) -> None:
     page = await tab.screen(TipState)
-    await REACT(page, page.card.impression_id, "dismiss", 3_000)
+    await REACT(page, page.card.impression_id, "dismiss", NOTED)
 
     await ada.send("DELETE", "/api/v1/connections/todoist")
     await TipState.load.fn(page)
@@ -116,7 +168,7 @@ async def test_nothing_can_be_undone_where_no_app_is_connected(tab: Tab, ada: Br
 async def test_undo_too_late_says_so(tab: Tab, rt: Runtime) -> None:
     page = await tab.screen(TipState)
     answered = page.card.impression_id
-    await REACT(page, answered, "dismiss", 3_000)
+    await REACT(page, answered, "dismiss", NOTED)
     await rt.clock.sleep(60)
 
     assert said(await REACT(page, answered, "undo")) == "Too late to undo."
@@ -127,7 +179,7 @@ async def test_a_tip_answered_in_another_tab_is_said_to_be_and_the_current_one_s
     page = await tab.screen(TipState)
     await ada.react(page.card.impression_id, "done", dwell_ms=3_000)
 
-    assert said(await REACT(page, page.card.impression_id, "snooze", 3_000)) == "Already answered."
+    assert said(await REACT(page, page.card.impression_id, "snooze", NOTED)) == "Already answered."
     assert page.card.impression_id == (await ada.recommend())["tip"]["impression_id"]
 
 
@@ -138,7 +190,7 @@ async def test_somebody_elses_tip_cannot_be_answered(tab: Tab, rt: Runtime, app:
         other = Tab(rt)
         await other.open(ben, "/tip")
 
-        assert said(await REACT(await other.screen(TipState), mine, "done", 3_000)) == "Already answered."
+        assert said(await REACT(await other.screen(TipState), mine, "done", NOTED)) == "Already answered."
 
     assert (await ada.recommend())["tip"]["impression_id"] == mine
 
@@ -146,15 +198,25 @@ async def test_somebody_elses_tip_cannot_be_answered(tab: Tab, rt: Runtime, app:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ({}, "done", 1, None),
-        ("x", ["done"], 1, None),
-        ("x", "explode", 1, None),
-        ("x", "done", "1", None),
-        ("x", "done", True, None),
-        ("x", "done", 1.5, None),
-        ("x", "done", -1, None),
-        ("x", "snooze", 1, {"a": 1}),
-        ("x", "snooze", 1, "for ever"),
+        ({}, "done", NOTED, None),
+        ("x", ["done"], NOTED, None),
+        ("x", "explode", NOTED, None),
+        ("x", "done", 1, None),
+        ("x", "done", [], None),
+        ("x", "done", {"dwell_ms": "1"}, None),
+        ("x", "done", {"dwell_ms": True}, None),
+        ("x", "done", {"dwell_ms": 1.5}, None),
+        ("x", "done", {"dwell_ms": -1}, None),
+        ("x", "done", {"id": 1}, None),
+        ("x", "done", {"id": "x" * 37}, None),
+        ("x", "done", {"reaction_id": "not a uuid"}, None),
+        ("x", "done", {"reaction_id": {}}, None),
+        ("x", "done", {"reacted_at": "yesterday"}, None),
+        ("x", "done", {"reacted_at": 1}, None),
+        ("x", "done", {"reacted_at": "2099-01-01T00:00:00Z"}, None),
+        ("x", "done", {"reacted_at": "2026-11-23T09:00:00"}, None),
+        ("x", "snooze", NOTED, {"a": 1}),
+        ("x", "snooze", NOTED, "for ever"),
     ],
 )
 async def test_arguments_that_do_not_fit_are_refused(tab: Tab, arguments: tuple[object, ...]) -> None:
@@ -171,7 +233,7 @@ async def test_arguments_that_do_not_fit_are_refused(tab: Tab, arguments: tuple[
     [
         TipState.load.fn,
         TipState.notify_me.fn,
-        lambda page: REACT(page, "x", "done", 1),
+        lambda page: REACT(page, "x", "done", NOTED),
         lambda page: TipState.see.fn(page, "x"),
     ],
 )
