@@ -30,11 +30,12 @@ bench: ## print the benchmarks
 	$(setup) test
 	@.venv/bin/python -m bench
 
-check: ## format, lint, types, import contracts, dead code, migrations in step with models
+check: ## format, lint, types, scripts, import contracts, dead code, migrations in step with models
 	$(setup) dev
 	@ruff format --check .
 	@ruff check .
 	@pyright
+	@for script in assets/*.js; do node --check $$script || exit 1; done
 	@lint-imports
 	@.venv/bin/python scripts/dead_code.py
 	@oo migrate --check

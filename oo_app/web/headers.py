@@ -39,12 +39,17 @@ class AnswerHeaders:
         self._always = ALWAYS | ({"Strict-Transport-Security": TRANSPORT} if settings.is_https else {})
         self._page = _policy(settings.base_url, scripts)
 
-    def added(self, send: Send, path: str) -> Send:
-        """Return a `send` that completes the answer for a path."""
+    def added(self, send: Send, path: str, query: bytes = b"") -> Send:
+        """Return a `send` that completes the answer; a script with `?v=` names what it holds, as built files do."""
+        is_script = path.endswith(".js") and path != SERVICE_WORKER
+        is_named_by_content = path.startswith("/assets/") or (is_script and query.startswith(b"v="))
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._complete(MutableHeaders(scope=message), path, message["status"])
+                headers = MutableHeaders(scope=message)
+                if is_named_by_content and message["status"] == HTTPStatus.OK:
+                    headers["Cache-Control"] = IMMUTABLE
+                self._complete(headers, path, message["status"])
             await send(message)
 
         return sent
@@ -62,9 +67,7 @@ class AnswerHeaders:
             # "Not modified" tells no type, and its headers replace those the browser had kept (RFC 9111, section 3.2).
             allows = is_page or status == HTTPStatus.NOT_MODIFIED
             headers.setdefault("Content-Security-Policy", self._page if allows else NOTHING)
-        if path.startswith("/assets/") and status == HTTPStatus.OK:
-            headers["Cache-Control"] = IMMUTABLE
-        elif is_page:
+        if is_page:
             headers.setdefault("Cache-Control", "no-cache")  # a page is asked for again, so that its guard is too
         elif path.startswith("/api/"):
             headers.setdefault("Cache-Control", "no-store")

@@ -63,7 +63,7 @@ class Guard:
         request_id = new_id(self._rt.clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        send = self._headers.added(send, scope["path"])
+        send = self._headers.added(send, scope["path"], scope["query_string"])
         try:
             self._check_origin(scope)
             receive = await _limited(scope, receive)

@@ -49,6 +49,13 @@ async def until(page: Page, condition: str, expected: object = True) -> None:  #
             await page.wait_for_timeout(50)
 
 
+async def offline(page: Page) -> None:
+    """Lose the line, with the socket that stands (Chromium's switch leaves that one alone), and open the page anew."""
+    await page.context.set_offline(offline=True)
+    await page.reload()
+    await expect(page.locator("[data-kept=card]")).to_be_visible()
+
+
 def reactions(site: Served) -> list[tuple[str, str | None, int]]:
     """Return every reaction that is stored: action, snooze, whether it was undone."""
     with sqlite3.connect(site.folder / "oo.db") as database:
@@ -99,8 +106,7 @@ async def test_offline_the_tip_is_there_and_answers_go_out_in_order_when_the_lin
     first = await page.locator(TIP).get_attribute("data-impression")
     stored = reactions(phone.site)
 
-    await phone.context.set_offline(offline=True)
-    await page.reload()
+    await offline(page)
     await expect(page.locator(TIP)).to_have_text(title)
     await page.get_by_role("button", name="Done", exact=True).click()
     await expect(page.get_by_text("Noted. Sent once you are back.")).to_be_visible()
@@ -117,6 +123,35 @@ async def test_offline_the_tip_is_there_and_answers_go_out_in_order_when_the_lin
     await expect(page.locator(f"{TIP}:not([data-impression='{first}'])")).to_be_visible()
     await until(page, ANSWERS_LEFT, 0)
     assert reactions(phone.site)[len(stored) :] == [("done", None, 1), ("snooze", "later_today", 0)]
+
+
+async def test_answers_of_a_page_that_is_gone_are_sent_by_the_service_worker(phone: Story) -> None:
+    page = await phone.tab()
+    await page.goto(phone.site.url)
+    await connected(page, "gone@sandbox.test")
+    await page.goto(f"{phone.site.url}/tip")
+    await settled(page)
+    stored = len(reactions(phone.site))
+    await offline(page)
+    await page.get_by_role("button", name="Dismiss", exact=True).click()
+    await until(page, ANSWERS_LEFT, 1)
+    await page.close()
+    await phone.context.set_offline(offline=False)
+    assert len(reactions(phone.site)) == stored
+
+    other = await phone.context.new_page()
+    devtools = await phone.context.new_cdp_session(other)
+    known: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    devtools.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda news: known.done() or known.set_result(news["registrations"][0]["registrationId"]),
+    )
+    await devtools.send("ServiceWorker.enable")
+    await other.goto(f"{phone.site.url}/legal/terms", wait_until="commit")
+    registration = {"origin": phone.site.url, "registrationId": await known, "tag": "answers", "lastChance": False}
+    await devtools.send("ServiceWorker.dispatchSyncEvent", registration)
+
+    await arrived(phone.site, stored + 1)
 
 
 async def test_offline_elsewhere_a_page_says_so_and_leads_to_the_tip(phone: Story) -> None:
@@ -141,7 +176,7 @@ async def test_a_page_of_an_earlier_version_is_replaced_and_no_answer_lost(phone
     await page.goto(f"{phone.site.url}/tip")
     await settled(page)
     first = await page.locator(TIP).get_attribute("data-impression")
-    await phone.context.set_offline(offline=True)
+    await offline(page)
     await page.get_by_role("button", name="Dismiss", exact=True).click()
     await until(page, ANSWERS_LEFT, 1)
 
@@ -149,17 +184,16 @@ async def test_a_page_of_an_earlier_version_is_replaced_and_no_answer_lost(phone
         """async () => {
           const cache = await caches.open('oo-shell-1');
           const page = await cache.match('/tip');
-          const text = (await page.text()).replace('</main>', '<p>An earlier version.</p></main>');
+          const text = (await page.text()).replace('</body>', '<p>An earlier version.</p></body>');
           await cache.put('/tip', new Response(text, {headers: page.headers}));
-          await (await navigator.serviceWorker.getRegistration()).unregister();
         }"""
     )
+    await page.reload()
+    await expect(page.get_by_text("An earlier version.")).to_be_visible()
     await phone.context.set_offline(offline=False)
-    await page.goto(f"{phone.site.url}/connect")
-    await page.goto(f"{phone.site.url}/tip")
 
     await expect(page.locator(f"{TIP}:not([data-impression='{first}'])")).to_be_visible()
-    await settled(page)
+    await expect(page.get_by_text("An earlier version.")).to_have_count(0)
     await until(page, ANSWERS_LEFT, 0)
     renewed = "caches.match('/tip').then((page) => page.text()).then((text) => text.includes('earlier version'))"
     await until(page, renewed, expected=False)
@@ -173,7 +207,7 @@ async def test_what_one_person_left_in_a_browser_never_meets_the_next(phone: Sto
     await page.goto(f"{phone.site.url}/tip")
     await settled(page)
     title = await page.locator(TIP).inner_text()
-    await phone.context.set_offline(offline=True)
+    await offline(page)
     await page.get_by_role("button", name="Dismiss", exact=True).click()
     await until(page, ANSWERS_LEFT, 1)
     await page.close()  # with it goes the socket, on which the answer would still be the first person's
@@ -294,7 +328,7 @@ async def test_an_answer_cut_off_before_it_was_acknowledged_is_stored_once_after
     await until(page, ANSWERS_LEFT, 1)
     await expect(page.locator(TIP)).to_have_attribute("data-impression", first or "")
     if lost == "swallows_answers":
-        await arrived(line.site)
+        await arrived(line.site, 1)
     await line.kill(context)
     line.proxy.heal()
     before = len(reactions(line.site))
@@ -311,10 +345,10 @@ async def test_an_answer_cut_off_before_it_was_acknowledged_is_stored_once_after
     await context.close()
 
 
-async def arrived(site: Served) -> None:
-    """Wait until the server has stored a reaction."""
+async def arrived(site: Served, many: int) -> None:
+    """Wait until the server has stored that many reactions."""
     for _ in range(WITHIN_S * 20):
-        if reactions(site):
+        if len(reactions(site)) >= many:
             return
         await asyncio.sleep(0.05)
     raise AssertionError(lines_of(site))

@@ -63,6 +63,38 @@ async def test_a_page_that_has_not_changed_keeps_its_policy(rt: Runtime):
     assert f"script-src 'self' {KNOWN}" in told
 
 
+async def test_the_service_worker_reads_our_own_files_and_is_asked_for_again(rt: Runtime):
+    async with Browser(rt, httpx.ASGITransport(web.guard(rt)(scripts))) as browser:
+        answer = await browser.get("/sw.js?v=1")
+
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; connect-src 'self'" in policy
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+async def scripts(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand where the scripts are served."""
+    await Response("1", media_type="text/javascript")(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_kept"),
+    [
+        ("/assets/entry-1a2b.js", True),
+        ("/oo.js?v=1a2b", True),
+        ("/oo.js", False),
+        ("/tip?v=1a2b", False),
+        ("/api/v1/me?v=1a2b", False),
+    ],
+)
+async def test_only_what_is_named_by_its_content_is_kept_for_good(rt: Runtime, address: str, *, is_kept: bool):
+    async with Browser(rt, httpx.ASGITransport(web.guard(rt)(scripts))) as browser:
+        browser.client.cookies.clear()
+        answer = await browser.get(address)
+
+    assert ("immutable" in answer.headers.get("cache-control", "")) is is_kept
+
+
 async def test_the_stand_ins_may_send_their_forms_on_to_us(rt: Runtime):
     assert "form-action" not in await policy_of(rt, "/sandbox/google/authorize")
 
