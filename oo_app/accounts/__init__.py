@@ -1,4 +1,4 @@
-"""Who somebody is: sign-in, sessions, consent, preferences."""
+"""Who somebody is: sign-in, sessions, tokens, consent, preferences."""
 
 from oo_app.accounts.flows import Begun, Taken, begin_flow, purge_flows, take_flow
 from oo_app.accounts.oidc import (
@@ -28,6 +28,7 @@ from oo_app.accounts.service import (
     time_zones,
 )
 from oo_app.accounts.sessions import ABSOLUTE, Caller, caller, close_session, find_caller, purge_sessions
+from oo_app.accounts.tokens import Minted, TokenView, bearer, mint, purge_tokens, tokens, withdraw_token
 
 __all__ = [
     "ABSOLUTE",
@@ -37,11 +38,14 @@ __all__ = [
     "Begun",
     "Caller",
     "Chosen",
+    "Minted",
     "Person",
     "Profile",
     "Provider",
     "Taken",
+    "TokenView",
     "authorization_url",
+    "bearer",
     "begin_flow",
     "caller",
     "choose",
@@ -54,13 +58,17 @@ __all__ = [
     "is_available",
     "is_time_zone",
     "issuer",
+    "mint",
     "preferences",
     "profile",
     "purge_flows",
     "purge_sessions",
+    "purge_tokens",
     "revoke_identity",
     "sign_in",
     "suggest_time_zone",
     "take_flow",
     "time_zones",
+    "tokens",
+    "withdraw_token",
 ]

@@ -1,4 +1,4 @@
-"""Tables of who somebody is: user, identity, session, consent, preferences, and sign-ins under way."""
+"""Tables of who somebody is: user, identity, session, token, consent, preferences, and sign-ins under way."""
 
 from datetime import datetime
 
@@ -40,6 +40,20 @@ class Session(SQLModel, table=True):
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)
     created_at: datetime = Field(sa_type=UtcDateTime)
     seen_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class ApiToken(SQLModel, table=True):
+    """A program's way in for one person. The token is kept as a hash, its name sealed."""
+
+    __tablename__ = "api_token"  # pyright: ignore[reportAssignmentType] -- SQLModel declares a function there
+
+    id: str = Field(primary_key=True, max_length=36)
+    user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)
+    token_hash: str = Field(max_length=64, unique=True)
+    name: bytes
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Consent(SQLModel, table=True):

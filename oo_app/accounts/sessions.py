@@ -19,7 +19,7 @@ TOUCHED_EVERY = timedelta(hours=1)  # a write an hour keeps reading cheap
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking, by a session that is alive."""
+    """Who is asking, by a session that is alive; or by a token, whose id then stands for the session's."""
 
     user_id: str
     session_id: str

@@ -2,9 +2,9 @@
 
 OoError
 ├── Refused: the caller can act            NotSignedIn 401 · NotAllowed 404 · NotFound 404 · ForeignOrigin 403
-│                                          Conflict 409 · TooLarge 413 · Invalid 422 · TooMany 429
+│                                          Conflict, Enough 409 · TooLarge 413 · Invalid 422 · TooMany 429
 └── Unavailable: the world is at fault     SourceDown · ReconnectNeeded · Busy (503)
-Anything else is a bug. Turned into an answer in two places only: web/security.py and state/errors.py.
+Anything else is a bug. Turned into an answer in two places only: web/problems.py and state/errors.py.
 """
 
 from typing import ClassVar
@@ -57,6 +57,12 @@ class Conflict(Refused):
 
     status = 409
     title = "Already answered"
+
+
+class Enough(Conflict):
+    """There are as many as there may be."""
+
+    title = "There are enough of these"
 
 
 class TooLarge(Refused):
