@@ -145,7 +145,7 @@ def _with_runtime(call: Callable[[Runtime], Awaitable[None]]) -> None:
             if not await ops.is_ready(rt, ops.head()):
                 msg = "The database is not up to date; `oo migrate` brings it there."
                 raise click.ClickException(msg)
-            rt.bus.bind(wiring.handlers(rt))
+            wiring.bind(rt)
             await call(rt)
         finally:
             await rt.stop()

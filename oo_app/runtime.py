@@ -13,6 +13,8 @@ from oo_app.kit.crypto import Vault
 from oo_app.kit.db import Database
 from oo_app.kit.http import Http
 from oo_app.kit.jobs import Jobs
+from oo_app.kit.limits import Limits
+from oo_app.kit.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Runtime:
     bus: Bus
     jobs: Jobs
     policy: Policy
+    limits: Limits
+    metrics: Metrics
 
     async def start(self) -> None:
         """Open what needs opening."""
@@ -48,15 +52,18 @@ def build(
     """Construct without any I/O: the front-end export imports the application too."""
     clock = clock or Clock()
     db = Database(settings.db_url, clock)
+    metrics = Metrics()
     return Runtime(
         settings=settings,
         clock=clock,
         vault=Vault(settings),
         http=Http(clock, transport),
         db=db,
-        bus=Bus(db, clock),
-        jobs=Jobs(),
+        bus=Bus(db, clock, metrics),
+        jobs=Jobs(clock, metrics),
         policy=POLICIES["random"],
+        limits=Limits(clock, settings.oo_rate_factor),
+        metrics=metrics,
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from oo_app import accounts, signals, tips
-from oo_app.events import SourceDisconnected, TaskCompleted, TasksSynced
+from oo_app.events import FeedbackReward, SourceDisconnected, TaskCompleted, TasksSynced
 from oo_app.kit.bus import Delivered, Handler
+from oo_app.kit.db import Emitted
 from oo_app.kit.jobs import Job
 from oo_app.runtime import Runtime
 
@@ -27,12 +28,23 @@ def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
     }
 
 
+def bind(rt: Runtime) -> None:
+    """Let events find their handlers, and be counted."""
+
+    def count(fact: Emitted) -> None:
+        if isinstance(fact, FeedbackReward):
+            rt.metrics.rewards.labels(fact.cause).inc()
+
+    rt.bus.bind(handlers(rt), count)
+
+
 def jobs(rt: Runtime) -> Sequence[Job]:
     """Return what runs by the clock."""
 
     async def purge() -> None:
         await accounts.purge_flows(rt)
         await accounts.purge_sessions(rt)
+        await accounts.purge_tokens(rt)
         await rt.bus.purge()
 
     return (
@@ -49,9 +61,10 @@ async def running(rt: Runtime) -> AsyncGenerator[None]:
     """Open everything, let it run by itself, and close it in the opposite order."""
     await rt.start()
     try:
-        rt.bus.bind(handlers(rt))
+        bind(rt)
         await rt.bus.start()
         await rt.jobs.start(jobs(rt))
-        yield
+        async with rt.metrics.watching():
+            yield
     finally:
         await rt.stop()

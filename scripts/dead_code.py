@@ -27,6 +27,7 @@ NAMES = (
     "handle_async_request",
     "dispatch",
     "preprocess",
+    "serving",
     "_execute",
     "handle_starttag",
     "handle_data",

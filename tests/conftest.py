@@ -32,7 +32,13 @@ KEY = "0123456789abcdef0123456789abcdef"
 def settings_in(folder: Path, **changes: object) -> Settings:
     """Return development settings that write below a folder only."""
     base = Settings.model_validate(
-        {"oo_data_dir": folder, "oo_secret_keys": KEY, "oo_encryption_keys": KEY[::-1], **changes}
+        {
+            "oo_data_dir": folder,
+            "oo_secret_keys": KEY,
+            "oo_encryption_keys": KEY[::-1],
+            "oo_rate_factor": 1000,  # the clock stands still, so no bucket would fill again
+            **changes,
+        }
     )
     return base.with_stand_ins(sandbox.apple_private_key(folder))
 
@@ -124,7 +130,7 @@ async def running(folder: Path, settings: Settings, clock: FakeClock, faults: Fa
     outside.app.mount("/sandbox", sandbox.build(options, clock))
     use(runtime)
     await runtime.start()
-    runtime.bus.bind(wiring.handlers(runtime))
+    wiring.bind(runtime)
     yield runtime
     await runtime.jobs.settle()
     await runtime.stop()

@@ -22,7 +22,7 @@ from tests.conftest import Outside
 def with_settings(rt: Runtime, **changes: object) -> Runtime:
     """Return the same runtime under other settings, and put it to use."""
     changed = replace(rt, settings=rt.settings.model_copy(update=changes))
-    rt.bus.bind(wiring.handlers(changed))
+    wiring.bind(changed)
     use(changed)
     return changed
 
@@ -88,7 +88,7 @@ def behind_gate(rt: Runtime, holds: Callable[[httpx.Request], bool]) -> tuple[Ru
     """Return the runtime with a gate before the outside world, and put it to use."""
     gate = Gate(outside(rt), holds)
     changed = replace(rt, http=Http(rt.clock, gate))
-    rt.bus.bind(wiring.handlers(changed))
+    wiring.bind(changed)
     use(changed)
     return changed, gate
 

@@ -4,6 +4,7 @@ from oo_app.connections.oauth import REVOKE_TIMEOUT_S, finish, revoke, start, wi
 from oo_app.connections.service import (
     ConnectionView,
     Reading,
+    count_needing_attention,
     disconnect,
     due,
     has_any,
@@ -14,7 +15,7 @@ from oo_app.connections.service import (
     seal_place,
     wished,
 )
-from oo_app.connections.store import Held, connection_id_of, held, sources_by_name
+from oo_app.connections.store import Held, connection_id_of, held, source_of, sources_by_name
 
 __all__ = [
     "REVOKE_TIMEOUT_S",
@@ -22,6 +23,7 @@ __all__ = [
     "Held",
     "Reading",
     "connection_id_of",
+    "count_needing_attention",
     "disconnect",
     "due",
     "finish",
@@ -33,6 +35,7 @@ __all__ = [
     "readings",
     "revoke",
     "seal_place",
+    "source_of",
     "sources_by_name",
     "start",
     "wished",

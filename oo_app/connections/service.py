@@ -64,6 +64,7 @@ async def overview(rt: Runtime, user_id: str) -> tuple[ConnectionView, ...]:
     return tuple(view(source.name, source.title) for source in SOURCES)
 
 
+_NEEDING_ATTENTION = select(func.count()).select_from(Connection).where(col(Connection.needs_attention))
 _READINGS = select(
     col(Connection.id),
     col(Connection.last_read_at),
@@ -150,6 +151,12 @@ async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
         if (await tx.session.execute(mine)).scalar_one_or_none() is not None:
             tx.emit(SourceDisconnected(user_id, source_name))
     return revoked
+
+
+async def count_needing_attention(rt: Runtime) -> int:
+    """Count the connections that only their person can mend."""
+    rows = await rt.db.fetch(_NEEDING_ATTENTION, {})
+    return rows[0][0]
 
 
 async def has_any(rt: Runtime, user_id: str) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
@@ -35,6 +35,9 @@ class Held:
     owner_hash: str | None
     cursor: str | None
     needs_attention: bool
+
+
+_SOURCE = select(col(Connection.source)).where(col(Connection.id) == bindparam("id"))
 
 
 @cache
@@ -67,6 +70,12 @@ async def held(rt: Runtime, connection_id: str) -> Held:
         cursor=opened(row.cursor, "cursor"),
         needs_attention=row.needs_attention,
     )
+
+
+async def source_of(rt: Runtime, connection_id: str) -> str:
+    """Return the name of a connection's source; `gone` when it is no longer there."""
+    rows = await rt.db.fetch(_SOURCE, {"id": connection_id})
+    return rows[0][0] if rows else "gone"
 
 
 async def connection_id_of(rt: Runtime, user_id: str, source_name: str) -> str | None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlmodel import Field, SQLModel, col
 
 from oo_app.kit import log
 from oo_app.kit.clock import Clock
 from oo_app.kit.db import Database, Emitted, Tx, UtcDateTime
 from oo_app.kit.ids import new_id
+from oo_app.kit.metrics import Metrics
 
 RING_LENGTH = 500
 BATCH = 100
@@ -52,6 +53,9 @@ _DUE = (
     .order_by(col(Outbox.seq))
     .limit(BATCH)
 )
+_BACKLOG = (
+    select(col(Outbox.is_parked), func.count()).where(col(Outbox.done_at).is_(None)).group_by(col(Outbox.is_parked))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +68,37 @@ class Delivered:
 
 
 Handler = Callable[[Delivered], Awaitable[None]]
+Listener = Callable[[Emitted], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many facts wait for their handlers, and how many were given up."""
+
+    waiting: int
+    parked: int
 
 
 class Bus:
     """Delivers the outbox in order. One instance a process; handlers are bound once at the start."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, metrics: Metrics) -> None:
         """Listen for the database's commits."""
         self.ring: deque[Delivered] = deque(maxlen=RING_LENGTH)
         self._db = db
         self._clock = clock
+        self._metrics = metrics
+        self._listener: Listener | None = None
         self._handlers: Mapping[str, Sequence[Handler]] = {}
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         db.outbox = self._store
         db.committed = self._wake
 
-    def bind(self, handlers: Mapping[str, Sequence[Handler]]) -> None:
-        """Set who hears what: subject → handlers."""
+    def bind(self, handlers: Mapping[str, Sequence[Handler]], listener: Listener | None = None) -> None:
+        """Set who hears what: subject → handlers, and who is told of every fact as it is committed, without waiting."""
         self._handlers = handlers
+        self._listener = listener
 
     async def start(self) -> None:
         """Deliver in the background until stopped."""
@@ -106,6 +122,12 @@ class Bus:
         async with self._db.begin() as tx:
             await tx.session.execute(delete(Outbox).where(col(Outbox.done_at) < tx.now - KEPT))
 
+    async def backlog(self) -> Backlog:
+        """Count what is not handled."""
+        rows = await self._db.fetch(_BACKLOG, {})
+        parked = sum(count for is_parked, count in rows if is_parked)
+        return Backlog(sum(count for _, count in rows) - parked, parked)
+
     async def _run(self) -> None:
         while True:
             self._woken.clear()
@@ -119,6 +141,9 @@ class Bus:
                 continue
 
     def _wake(self, facts: Sequence[Emitted]) -> None:
+        if self._listener is not None:
+            for fact in facts:
+                self._listener(fact)
         if any(fact.subject in self._handlers for fact in facts):
             self._woken.set()
 
@@ -156,6 +181,7 @@ class Bus:
                 await handler(fact)
         except Exception as error:  # noqa: BLE001 -- one failing handler must not stop the others' facts
             parked = attempts + 1 >= MOST_ATTEMPTS
+            self._metrics.handler_failures.labels(fact.subject).inc()
             _log.warning(
                 "bus.handler_failed", subject=fact.subject, event_id=fact.id, cause=type(error).__name__, parked=parked
             )

@@ -23,13 +23,7 @@ TODOIST_TOKEN_URL = "https://api.todoist.com/oauth/access_token"  # noqa: S105 -
 LEAST_SECRET_LENGTH = 32
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Named in the contract and read by parts that are not built yet: accepted, so that one .env serves every version.
-RESERVED = (
-    "OO_TRUSTED_PROXY_HOPS",
-    "OO_METRICS_TOKEN",
-    "OO_RATE_FACTOR",
-    "OO_ALLOW_PRIVATE_HOSTS",
-    "OO_REMOTE_AI_HOSTS",
-)
+RESERVED = ("OO_ALLOW_PRIVATE_HOSTS", "OO_REMOTE_AI_HOSTS")
 
 
 class SettingsError(Exception):
@@ -56,6 +50,20 @@ class Settings(BaseSettings):
     )
     oo_sandbox: bool | None = Field(
         default=None, description="serve the sandbox; on in development on this machine only"
+    )
+    oo_trusted_proxy_hops: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="how many of our own proxies stand before oO, each adding to X-Forwarded-For",
+    )
+    oo_metrics_token: SecretStr = Field(default=SecretStr(""), description="the bearer token that may read /metrics")
+    oo_rate_factor: float = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="multiplies every limit, for load tests; refused in production",
     )
     admin_seed_email: str = Field(default="", description="a verified Google or Apple address that becomes an admin")
 
@@ -243,6 +251,11 @@ class Settings(BaseSettings):
             problems.append(
                 "OO_SANDBOX: the sandbox serves only development, with HOST and OO_BASE_URL on this machine"
             )
+        if self.is_production and "oo_rate_factor" in self.model_fields_set:
+            problems.append("OO_RATE_FACTOR: for load tests only; production does not take it")
+        token = self.oo_metrics_token.get_secret_value()
+        if self.is_production and 0 < len(token) < LEAST_SECRET_LENGTH:
+            problems.append(f"OO_METRICS_TOKEN: production needs at least {LEAST_SECRET_LENGTH} characters")
         return problems + self._missing_folders() + self._half_set()
 
     def _missing_folders(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Identifiers that sort by the time they were made, and the seeds of decisions."""
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 
@@ -10,6 +10,11 @@ def new_id(now: datetime) -> str:
     milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
     value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
     return str(UUID(int=value))
+
+
+def made_at(made: str) -> datetime:
+    """Return when an id was made, to the millisecond."""
+    return datetime.fromtimestamp((UUID(made).int >> 80) / 1000, UTC)
 
 
 def new_seed() -> int:

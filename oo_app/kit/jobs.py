@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # pyright: ignore[reportMissingTypeStubs]
 
 from oo_app.kit import log
+from oo_app.kit.clock import Clock
+from oo_app.kit.metrics import Metrics
 
 _log = log.get(__name__)
 
@@ -23,8 +25,10 @@ class Job:
 class Jobs:
     """Runs jobs in this process. Overlapping runs of one job are skipped."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, metrics: Metrics) -> None:
         """Hold no job yet."""
+        self._clock = clock
+        self._metrics = metrics
         self._scheduler: AsyncIOScheduler | None = None
         self._failing: set[str] = set()
         self._spawned: dict[str, asyncio.Task[None]] = {}
@@ -57,6 +61,7 @@ class Jobs:
             try:
                 await run()
             except Exception as error:  # noqa: BLE001 -- nobody awaits it: the log is where its failure is told
+                self._metrics.spawned_failures.labels(name.partition(":")[0]).inc()
                 _log.exception("spawned.failed", name=name, cause=type(error).__name__)
 
         task = asyncio.create_task(ran(), name=name)
@@ -81,7 +86,10 @@ class Jobs:
             if job.name not in self._failing:
                 _log.exception("job.failed", job=job.name, cause=type(error).__name__)
             self._failing.add(job.name)
+            self._metrics.job_runs.labels(job.name, "failed").inc()
         else:
+            self._metrics.job_runs.labels(job.name, "succeeded").inc()
+            self._metrics.job_succeeded_at.labels(job.name).set(self._clock.now().timestamp())
             if job.name in self._failing:
                 self._failing.discard(job.name)
                 _log.info("job.healed", job=job.name)

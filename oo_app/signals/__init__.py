@@ -1,7 +1,9 @@
 """What sources hold: reading them, the items, and completions sent back."""
 
 from oo_app.signals.closing import (
+    Backlog,
     Left,
+    backlog,
     cancel_close,
     deliver_close,
     deliver_closes,
@@ -15,9 +17,11 @@ from oo_app.signals.open_items import OpenItem, Words, find_open, open_items, wo
 from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, stale, sync, sync_due
 
 __all__ = [
+    "Backlog",
     "Left",
     "OpenItem",
     "Words",
+    "backlog",
     "cancel_close",
     "deliver_close",
     "deliver_closes",

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
-from oo_app.connections import Held, connection_id_of, disconnect, sources_by_name, wished, with_access
+from oo_app.connections import Held, connection_id_of, disconnect, source_of, sources_by_name, wished, with_access
 from oo_app.kit import log
 from oo_app.kit.db import Tx
 from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
-from oo_app.kit.ids import new_id
+from oo_app.kit.ids import made_at, new_id
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Closing, Item
 from oo_app.signals.sync import spawn_sync
@@ -25,7 +25,17 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=15)
 RECONNECT_PAUSE = timedelta(minutes=5)
 
+_BACKLOG = select(func.count(), func.min(col(Closing.id))).where(col(Closing.done_at).is_(None))
+
 _log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many completions wait, and how long ago the oldest of them was asked for."""
+
+    waiting: int
+    oldest: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,16 @@ async def deliver_close(rt: Runtime, closing_id: str) -> None:
     if closing is None:
         return
 
+    source = await source_of(rt, closing.connection_id)
+    rt.metrics.closes.labels(source, await _sent(rt, closing)).inc()
+
+
+async def _sent(rt: Runtime, closing: Closing) -> str:
+    """Send a claimed completion; return what came of it."""
+    came_of_it = "done"
+
     async def call(door: Door, connection: Held) -> None:
+        nonlocal came_of_it
         if connection.cursor is None:  # a new grant, perhaps to another account: its first reading comes before
             raise SourceDown(None, cause="not read yet")
         try:
@@ -92,6 +111,7 @@ async def deliver_close(rt: Runtime, closing_id: str) -> None:
         except CompletionRefused as refused:
             _log.warning("close.refused", closing_id=closing.id, cause=str(refused))
             await _mark_refused(rt, closing)
+            came_of_it = "refused"
             return
         # Stored while the connection is held, so that a reading that began before cannot reopen the item.
         await _mark_done(rt, closing)
@@ -101,12 +121,14 @@ async def deliver_close(rt: Runtime, closing_id: str) -> None:
     except SourceDown as error:
         pause = min(FIRST_PAUSE * 2 ** min(closing.attempts, 10), LONGEST_PAUSE)
         await _again(rt, closing, max(pause, wished(error.retry_after)))
+        return "down"
     except ReconnectNeeded:
         await _again(rt, closing, RECONNECT_PAUSE)
+        return "needs_attention"
     except NotFound:
-        return  # disconnected meanwhile; the row went with the connection
-    else:
-        spawn_sync(rt, closing.connection_id)
+        return "gone"  # disconnected meanwhile; the row went with the connection
+    spawn_sync(rt, closing.connection_id)
+    return came_of_it
 
 
 async def waiting(rt: Runtime, user_id: str) -> int:
@@ -129,6 +151,12 @@ async def refused(rt: Runtime, user_id: str) -> int:
             .where(col(Closing.user_id) == user_id, col(Closing.is_refused), col(Item.is_open).is_(True))
         )
         return (await session.execute(query)).scalar_one()
+
+
+async def backlog(rt: Runtime) -> Backlog:
+    """Count everybody's completions that no source has taken yet, also those whose undo time still runs."""
+    count, oldest = (await rt.db.fetch(_BACKLOG, {}))[0]
+    return Backlog(count, rt.clock.now() - made_at(oldest) if oldest else timedelta(0))
 
 
 async def leave(rt: Runtime, user_id: str, source: str) -> Left:

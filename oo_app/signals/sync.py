@@ -4,13 +4,24 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlmodel import col
 
 from oo_app.accounts import suggest_time_zone
-from oo_app.connections import Held, Reading, due, mark_failed, mark_read, seal_place, sources_by_name, with_access
+from oo_app.connections import (
+    Held,
+    Reading,
+    due,
+    mark_failed,
+    mark_read,
+    seal_place,
+    source_of,
+    sources_by_name,
+    with_access,
+)
 from oo_app.events import TaskCompleted, TasksSynced
 from oo_app.kit import log
 from oo_app.kit.crypto import PersonVault, Place
@@ -34,7 +45,14 @@ async def sync(rt: Runtime, connection_id: str) -> bool:
 
     The grant is held from asking to storing, so that an older answer can never overwrite a newer one.
     """
+    began = perf_counter()
+    source = await source_of(rt, connection_id)
+    outcome = await _read(rt, connection_id)
+    rt.metrics.syncs.labels(source, outcome).observe(perf_counter() - began)
+    return outcome == "read"
 
+
+async def _read(rt: Runtime, connection_id: str) -> str:
     async def call(door: Door, connection: Held) -> None:
         pull = await sources_by_name()[connection.source].pull(door, connection.cursor)
         await _store(rt, connection, pull)
@@ -43,10 +61,12 @@ async def sync(rt: Runtime, connection_id: str) -> bool:
         await with_access(rt, connection_id, call)
     except SourceDown as error:
         await mark_failed(rt, connection_id, retry_after=error.retry_after)
-        return False
-    except (ReconnectNeeded, NotFound):
-        return False
-    return True
+        return "down"
+    except ReconnectNeeded:
+        return "refused"
+    except NotFound:
+        return "gone"
+    return "read"
 
 
 async def sync_due(rt: Runtime) -> None:

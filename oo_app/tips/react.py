@@ -12,6 +12,7 @@ from sqlmodel import col
 from ml.reward import reaction_reward
 from oo_app.accounts import preferences
 from oo_app.events import TipReacted
+from oo_app.kit import log
 from oo_app.kit.db import Tx
 from oo_app.kit.errors import Conflict, Invalid, NotFound
 from oo_app.kit.ids import new_id
@@ -30,6 +31,8 @@ LONGEST_DWELL_MS = 86_400_000
 ACTIONS = ("done", "snooze", "dismiss", "undo")
 SNOOZES = ("later_today", "tomorrow", "not_this_week", "too_big", "not_for_me")
 SUPERSEDABLE = frozenset({"expired", "completed", "gone"})
+
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +66,22 @@ async def react(
     zone = (await preferences(rt, user_id)).zone
     async with rt.db.begin() as tx:
         impression = await _own(tx, user_id, impression_id)
-        if said.action == "undo":
-            return await _undo(tx, impression, said)
-        if repeated := await _repeated(tx, impression, said):
-            return repeated
-        _refuse_if_over(impression, said, tx.now)
-        reaction = await _record(tx, impression, said)
-        await _hide(tx, impression, reaction, zone)
-        return Outcome(reward=reaction.reward)
+        outcome = await _said(tx, impression, said, zone)
+    if tx.emitted:  # the same said again is no news
+        rt.metrics.reactions.labels(said.action, impression.surface).inc()
+        _log.info("reacted", impression_id=impression.id, action=said.action)
+    return outcome
+
+
+async def _said(tx: Tx, impression: Impression, said: Said, zone: ZoneInfo) -> Outcome:
+    if said.action == "undo":
+        return await _undo(tx, impression, said)
+    if repeated := await _repeated(tx, impression, said):
+        return repeated
+    _refuse_if_over(impression, said, tx.now)
+    reaction = await _record(tx, impression, said)
+    await _hide(tx, impression, reaction, zone)
+    return Outcome(reward=reaction.reward)
 
 
 def _checked(now: datetime, said: Said) -> Said:

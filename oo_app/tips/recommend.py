@@ -86,23 +86,27 @@ class _Choice:
 async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Nothing:
     """Return the open tip, else choose one; or say why there is none."""
     began = perf_counter()
-    chosen = await preferences(rt, user_id)
+    with rt.metrics.stages.labels("read").time():
+        chosen = await preferences(rt, user_id)
+        known = () if chosen.paused else await readings(rt, user_id)
     if chosen.paused:
         return Nothing("resting")
-    known = await readings(rt, user_id)
     if not known:
         await end_gone(rt, user_id)
         return Nothing("no_source")
     if stale := signals.stale(rt, known):
         wait_s = 0 if await _just_reacted(rt, user_id) else REFRESH_WAIT_S
-        await signals.refresh(rt, stale, wait_s=wait_s)
+        with rt.metrics.stages.labels("refresh").time():
+            await signals.refresh(rt, stale, wait_s=wait_s)
     if served := await _open_one(rt, user_id, chosen.zone):
         return served
     # Only after that: items read earlier could still hold one that another tab has just answered.
-    items = await signals.open_items(rt, user_id, sleeping=_SLEEPING)
+    with rt.metrics.stages.labels("candidates").time():
+        items = await signals.open_items(rt, user_id, sleeping=_SLEEPING)
     if not items:
         return Nothing("nothing_suitable")
-    choice = await _choose(rt, items, chosen.zone)
+    with rt.metrics.stages.labels("rank").time():
+        choice = await _choose(rt, items, chosen.zone)
     if served := await _serve(rt, user_id, surface, choice, zone=chosen.zone, began=began):
         return served
     return await _open_one(rt, user_id, chosen.zone) or Nothing("nothing_suitable")
@@ -189,7 +193,8 @@ async def _serve(
     now = rt.clock.now()
     decision_id, impression_id = new_id(now), new_id(now)
     item, propensity = choice.scene.items[choice.index], float(choice.ranking.propensities[choice.index])
-    tip = await render(rt, user_id, item, impression_id=impression_id, zone=zone)
+    with rt.metrics.stages.labels("render").time():
+        tip = await render(rt, user_id, item, impression_id=impression_id, zone=zone)
     decision = _row(choice) | {
         "id": decision_id,
         "user_id": user_id,
@@ -208,12 +213,15 @@ async def _serve(
         "served_at": now,
     }
     try:
-        async with rt.db.begin() as tx:
-            await tx.session.execute(_INSERT_DECISION, decision)
-            await tx.session.execute(_INSERT_IMPRESSION, impression)
-            tx.emit(TipServed(user_id, impression_id, decision_id, surface, choice.policy.name))
+        with rt.metrics.stages.labels("write").time():
+            async with rt.db.begin() as tx:
+                await tx.session.execute(_INSERT_DECISION, decision)
+                await tx.session.execute(_INSERT_IMPRESSION, impression)
+                tx.emit(TipServed(user_id, impression_id, decision_id, surface, choice.policy.name))
     except IntegrityError:
         return None
+    rt.metrics.decisions.labels(choice.policy.name, str(choice.is_fallback).lower()).inc()
+    _log.info("decided", decision_id=decision_id, impression_id=impression_id, policy=choice.policy.name)
     count = len(choice.scene.items)
     return Served(tip, choice.policy.name, choice.policy.version, propensity, choice.reasons, count, now)
 

@@ -13,6 +13,7 @@ from sqlmodel import col
 from oo_app.kit.bus import FIRST_PAUSE, KEPT, MOST_ATTEMPTS, RING_LENGTH, Bus, Delivered, Outbox
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.db import Database
+from oo_app.kit.metrics import Metrics
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -60,7 +61,7 @@ async def db(tmp_path: Path, migrated: Path, clock: FakeClock) -> AsyncGenerator
 
 
 def bus_of(db: Database, clock: FakeClock, *handlers: Heard) -> Bus:
-    bus = Bus(db, clock)
+    bus = Bus(db, clock, Metrics())
     bus.bind({"test.fact": handlers})
     return bus
 
@@ -230,7 +231,7 @@ async def test_a_fact_nobody_hears_is_done_at_once(db: Database, clock: FakeCloc
 
 async def test_a_handler_can_emit_in_its_turn(db: Database, clock: FakeClock):
     heard = Heard()
-    bus = Bus(db, clock)
+    bus = Bus(db, clock, Metrics())
 
     async def echo(fact: Delivered) -> None:
         await emit(db, fact.payload["number"] + 1, subject="test.echo")
@@ -254,7 +255,7 @@ async def test_the_ring_keeps_the_last_five_hundred(db: Database, clock: FakeClo
 
 async def test_a_running_bus_delivers_by_itself(db: Database, clock: FakeClock):
     is_heard = asyncio.Event()
-    bus = Bus(db, clock)
+    bus = Bus(db, clock, Metrics())
 
     async def note(_: Delivered) -> None:
         is_heard.set()

@@ -5,13 +5,15 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from oo_app.kit.clock import Clock
 from oo_app.kit.jobs import Job, Jobs
+from oo_app.kit.metrics import Metrics
 
 
 @pytest.fixture
 async def jobs() -> AsyncGenerator[Jobs]:
     """Jobs that are stopped at the end."""
-    running = Jobs()
+    running = Jobs(Clock(), Metrics())
     yield running
     await running.stop()
 
@@ -152,7 +154,7 @@ async def test_stopping_cancels_spawned_work(jobs: Jobs):
 
 
 async def test_what_never_started_or_was_stopped_can_be_stopped(jobs: Jobs):
-    await Jobs().stop()
+    await Jobs(Clock(), Metrics()).stop()
     await jobs.start([])
     await jobs.stop()
     await jobs.stop()
