@@ -50,7 +50,6 @@ def documents(app: ASGIApp) -> ASGIApp:
 
 def assembled(rt: runtime.Runtime) -> rx.App:
     """Return the application around a runtime."""
-    scripts = web.inline_scripts(get_web_dir() / Dirs.STATIC)
     app = rx.App(
         theme=None,
         toaster=None,
@@ -59,7 +58,7 @@ def assembled(rt: runtime.Runtime) -> rx.App:
         stylesheets=["/oo.css"],
         head_components=[*icon()],
         html_lang="en",
-        api_transformer=[documents, routes(rt), web.guard(rt, scripts)],
+        api_transformer=[documents, routes(rt)],
         backend_exception_handler=on_error,
         frontend_exception_handler=on_browser_error,
     )
@@ -76,6 +75,11 @@ def assembled(rt: runtime.Runtime) -> rx.App:
 
     app.register_lifespan_task(wiring.running, rt=rt)  # pyright: ignore[reportUnknownMemberType]
     return app
+
+
+def serving() -> ASGIApp:
+    """Return what is served: the guard around everything, also around what Reflex answers before our routes."""
+    return web.guard(rt, web.inline_scripts(get_web_dir() / Dirs.STATIC))(app())
 
 
 rt = runtime.build(loaded())

@@ -212,7 +212,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     set_environment(ENVIRONMENT_OF_SERVER)
     sys.path.insert(0, str(ROOT))
     config = uvicorn.Config(
-        "oo_app.oo_app:app",
+        "oo_app.oo_app:serving",
         factory=True,
         loop="uvloop",
         http="httptools",

@@ -12,6 +12,7 @@ from oo_app import accounts
 from oo_app.kit.crypto import hash_token
 from oo_app.kit.errors import Invalid, NotSignedIn
 from oo_app.runtime import current
+from state.watch import limit, note_user, watch
 
 NOTICE = "notice"  # the id of the one <output> on every page; a notice is its value
 MISFIT = "That does not fit here"
@@ -29,6 +30,7 @@ class AppState(rx.State):
         if caller is None:
             self._get_root_state().reset()
             raise NotSignedIn
+        note_user(caller.user_id)
         return caller
 
     async def _visitor(self) -> accounts.Caller | None:
@@ -48,7 +50,7 @@ class AppState(rx.State):
 
 
 class SessionBinding(Middleware):
-    """Empties a state that was filled for another session than the one now asking.
+    """Empties a state that was filled for another session than the one now asking; limits and logs each event.
 
     The client's token lives in the tab and survives sign-out, and hydration sends whatever the state holds without
     calling any handler of ours. So this runs before every event: another cookie, or a session that has ended by the
@@ -57,6 +59,7 @@ class SessionBinding(Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> None:
         """Bind the state to the session of the cookie that came with the socket."""
+        watch(event)
         root = state._get_root_state()  # noqa: SLF001 -- Reflex offers no public way to it
         bound = await root.get_state(AppState)
         token = session_token(root)
@@ -66,6 +69,8 @@ class SessionBinding(Middleware):
         if bound._session != session:  # noqa: SLF001
             root.reset()
             bound._session = session  # noqa: SLF001
+        # Only now, so that a refusal never leaves a state to somebody else.
+        limit(event, address=root.router.session.client_ip, session=session)
 
 
 def notice(sentence: str) -> EventSpec:

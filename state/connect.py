@@ -18,6 +18,7 @@ PROBLEMS = {
     "expired": "That took a little long. Please connect again.",
     "mismatch": "That did not start in this browser. Please connect again.",
     "unavailable": "The app cannot be reached just now. Please try again in a moment.",
+    "busy": "That was a little often. Please wait a moment, then connect again.",
     "unknown": "Connecting did not work. Please try again.",
 }
 SWITCHES = {"notify", "paused", "learn_across_people", "allow_remote_ai"}

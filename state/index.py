@@ -14,6 +14,7 @@ PROBLEMS = {
     "untrusted": "The answer could not be trusted. Please sign in again.",
     "unverified": "Your address is not verified there yet. Please verify it, then sign in again.",
     "unavailable": "That sign-in cannot be reached just now. Please try again in a moment.",
+    "busy": "That was a little often. Please wait a minute, then sign in again.",
     "unknown": "Signing in did not work. Please try again.",
 }
 DELETED = "Everything is deleted."

@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from oo_app.runtime import Runtime
-from oo_app.web import api, auth, connect, schemas, security, system
+from oo_app.web import api, auth, connect, metrics, problems, schemas, system, tokens
+from oo_app.web.guard import Guard
 from oo_app.web.headers import inline_scripts
 
 VERSION = "0.1.0"
@@ -17,14 +18,18 @@ def build() -> FastAPI:
     app = FastAPI(
         title="oO",
         version=VERSION,
-        description="One well-chosen tip. Calls carry the session cookie; changes also the Origin of this site.",
+        description=(
+            "One well-chosen tip. Calls carry the session cookie, changes also the Origin of this site; "
+            "programs carry a token instead, which reads their person's own data, asks for the tip and answers it."
+        ),
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
     )
-    security.install(app)
-    for router in (api.router, auth.router, connect.router):
+    problems.install(app)
+    for router in (api.router, tokens.router, auth.router, connect.router):
         app.include_router(router, responses=schemas.PROBLEMS)
+    app.include_router(metrics.router, responses={404: schemas.PROBLEMS[404], 429: schemas.PROBLEMS[429]})
     app.include_router(system.router)
     return app
 
@@ -34,7 +39,7 @@ def guard(rt: Runtime, scripts: Sequence[str] = ()) -> Callable[[ASGIApp], ASGIA
 
     `scripts` are the sources of what the pages may run besides our files, as `inline_scripts` finds them.
     """
-    return lambda app: security.Guard(app, rt, scripts)
+    return lambda app: Guard(app, rt, scripts)
 
 
 __all__ = ["build", "guard", "inline_scripts"]

@@ -9,13 +9,13 @@ from starlette.responses import Response
 from oo_app import accounts, connections, ops, signals, tips
 from oo_app.runtime import current
 from oo_app.web import schemas
-from oo_app.web.security import SignedIn, as_json
+from oo_app.web.security import SignedIn, SignedInOrToken, as_json
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
 
 
 @router.post("/recommend")
-async def recommend(body: schemas.RecommendIn, caller: SignedIn) -> schemas.ServedOut | schemas.NothingOut:
+async def recommend(body: schemas.RecommendIn, caller: SignedInOrToken) -> schemas.ServedOut | schemas.NothingOut:
     """Return the one tip that is open, or choose it now."""
     result = await tips.recommend(current(), caller.user_id, body.surface)
     if isinstance(result, tips.Nothing):
@@ -24,7 +24,7 @@ async def recommend(body: schemas.RecommendIn, caller: SignedIn) -> schemas.Serv
 
 
 @router.post("/feedback")
-async def feedback(body: schemas.FeedbackIn, caller: SignedIn) -> schemas.FeedbackOut:
+async def feedback(body: schemas.FeedbackIn, caller: SignedInOrToken) -> schemas.FeedbackOut:
     """Answer a tip, or take the answer back."""
     outcome = await tips.react(
         current(),
@@ -40,7 +40,7 @@ async def feedback(body: schemas.FeedbackIn, caller: SignedIn) -> schemas.Feedba
 
 
 @router.get("/connections")
-async def list_connections(caller: SignedIn) -> list[schemas.ConnectionOut]:
+async def list_connections(caller: SignedInOrToken) -> list[schemas.ConnectionOut]:
     """Return every source and the state it is in."""
     views = await connections.overview(current(), caller.user_id)
     return [schemas.ConnectionOut.model_validate(asdict(view)) for view in views]
@@ -54,7 +54,7 @@ async def disconnect(source: str, caller: SignedIn) -> schemas.DisconnectedOut:
 
 
 @router.get("/me")
-async def me(caller: SignedIn) -> schemas.MeOut:
+async def me(caller: SignedInOrToken) -> schemas.MeOut:
     """Return the person calling."""
     return schemas.MeOut.model_validate(asdict(await accounts.profile(current(), caller.user_id)))
 
@@ -76,7 +76,7 @@ async def export_me(caller: SignedIn) -> Response:
 
 
 @router.get("/me/preferences")
-async def preferences(caller: SignedIn) -> schemas.PreferencesOut:
+async def preferences(caller: SignedInOrToken) -> schemas.PreferencesOut:
     """Return what the person chose."""
     return schemas.PreferencesOut.model_validate(asdict(await accounts.preferences(current(), caller.user_id)))
 

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from oo_app import accounts, connections
 from oo_app.kit import log
 from oo_app.kit.crypto import new_token
-from oo_app.kit.errors import Invalid, NotFound, OoError, Unavailable
+from oo_app.kit.errors import Invalid, NotFound, OoError, TooMany, Unavailable
 from oo_app.runtime import Runtime, current
 
 FLOW_SECONDS = 600
@@ -18,6 +18,7 @@ PARCEL_SECONDS = 120
 DENIED = frozenset({"access_denied", "user_cancelled_authorize"})
 LONG = 4096
 PERSON_COOKIE = "oo_person"  # read by tip.js
+CODES = ((Unavailable, "unavailable"), (TooMany, "busy"))
 
 
 def _cut(text: object) -> object:
@@ -150,6 +151,6 @@ def name_person(rt: Runtime, response: Response, user_id: str) -> None:
 
 def refusal(page: str, error: OoError) -> Response:
     """Send the browser back to a page, which says in one sentence what happened."""
-    code = str(error.facts.get("code") or ("unavailable" if isinstance(error, Unavailable) else "unknown"))
+    code = str(error.facts.get("code") or next((name for kind, name in CODES if isinstance(error, kind)), "unknown"))
     _log.info("flow.refused", code=code, cause=error.facts.get("cause"))
     return RedirectResponse(f"{page}?{urlencode({'error': code})}", status_code=303)

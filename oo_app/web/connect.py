@@ -9,6 +9,7 @@ from oo_app import accounts, connections, signals
 from oo_app.kit.errors import Invalid, NotFound, OoError
 from oo_app.runtime import current
 from oo_app.web.auth import DENIED, Returned, bind_browser, browser_secret, refusal
+from oo_app.web.security import count_write
 
 FIRST_READING_S = 4.0
 
@@ -26,6 +27,7 @@ async def start(source: str, request: Request) -> Response:
         raise NotFound
     browser = browser_secret(rt, request)
     try:
+        count_write(rt, caller)
         url = await connections.start(rt, caller.user_id, source, browser)
     except OoError as error:
         return refusal("/connect", error)

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import Message, Send
+from starlette.types import Scope
 
 from oo_app.kit.config import Settings
 
@@ -39,22 +39,13 @@ class AnswerHeaders:
         self._always = ALWAYS | ({"Strict-Transport-Security": TRANSPORT} if settings.is_https else {})
         self._page = _policy(settings.base_url, scripts)
 
-    def added(self, send: Send, path: str, query: bytes = b"") -> Send:
-        """Return a `send` that completes the answer; a script with `?v=` names what it holds, as built files do."""
+    def complete(self, headers: MutableHeaders, scope: Scope, status: int) -> None:
+        """Add what is missing to an answer; a script with `?v=` names what it holds, as built files do."""
+        path: str = scope["path"]
         is_script = path.endswith(".js") and path != SERVICE_WORKER
-        is_named_by_content = path.startswith("/assets/") or (is_script and query.startswith(b"v="))
-
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if is_named_by_content and message["status"] == HTTPStatus.OK:
-                    headers["Cache-Control"] = IMMUTABLE
-                self._complete(headers, path, message["status"])
-            await send(message)
-
-        return sent
-
-    def _complete(self, headers: MutableHeaders, path: str, status: int) -> None:
+        is_named_by_content = path.startswith("/assets/") or (is_script and scope["query_string"].startswith(b"v="))
+        if is_named_by_content and status == HTTPStatus.OK:
+            headers["Cache-Control"] = IMMUTABLE
         is_page = headers.get("content-type", "").startswith("text/html")
         for name, value in self._always.items():
             headers.setdefault(name, value)

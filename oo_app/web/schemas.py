@@ -160,6 +160,30 @@ class MeOut(BaseModel):
     consents: list[ConsentOut]
 
 
+class TokenIn(Foreign):
+    """What a person calls a token, so that they know it again."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
+
+
+class MintedOut(BaseModel):
+    """A new token; `token` is not shown again."""
+
+    id: str
+    token: str
+    expires_at: datetime
+
+
+class TokenOut(BaseModel):
+    """A token without its secret."""
+
+    id: str
+    name: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
 class DeletedOut(BaseModel):
     """Who could not be told; oO is to be removed there by hand. And how many completions never arrived there."""
 
@@ -190,6 +214,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (409, "Something else was said already"),
         (413, "Too large"),
         (422, "A field is wrong"),
+        (429, "Too often"),
         (503, "The world outside is at fault"),
     )
 }

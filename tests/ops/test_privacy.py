@@ -31,6 +31,7 @@ async def with_everything(rt: Runtime, browser: Browser) -> str:
         await browser.react(served["tip"]["impression_id"], action)
     await browser.recommend()
     await browser.client.get("/connect/todoist/start")
+    await browser.post("/api/v1/tokens", {"name": "My terminal"})
     caller = await accounts.caller(rt, browser.client.cookies.get(rt.settings.session_cookie))
     return caller.user_id
 
@@ -76,6 +77,7 @@ async def test_an_export_is_readable(rt: Runtime, ada: Browser):
     assert sum(candidate["propensity"] for candidate in decision["candidates"]) == pytest.approx(1)
     known = {item["id"]: item for item in held["item"]}
     assert all(candidate["priority"] == known[candidate["item_id"]]["priority"] for candidate in decision["candidates"])
+    assert [token["name"] for token in held["api_token"]] == ["My terminal"]
     assert all(isinstance(event["payload"], dict) for event in held["outbox"])
     assert held["preferences"][0]["time_zone"] == "Europe/Berlin"
 
@@ -86,6 +88,7 @@ async def test_an_export_holds_no_token(rt: Runtime, ada: Browser):
     flow = ada.client.cookies[rt.settings.flow_cookie]
     secret = [await access_token(rt), session, flow]
     secret += [row.id for table in ("session", "flow") for row in await of_table(rt, table)]
+    secret += [row.token_hash for row in await of_table(rt, "api_token")]
 
     told = set(strings(json.loads(as_json(await ops.export(rt, user_id)))))
 

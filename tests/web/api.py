@@ -20,6 +20,9 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("GET", "/api/v1/me/export", None),
     ("GET", "/api/v1/me/preferences", None),
     ("PUT", "/api/v1/me/preferences", {"notify": True}),
+    ("GET", "/api/v1/tokens", None),
+    ("POST", "/api/v1/tokens", {"name": "my terminal"}),
+    ("DELETE", "/api/v1/tokens/a-token", None),
 ]
 CHANGES = [route for route in ROUTES if route[0] != "GET"]
 WITH_BODY = [route for route in ROUTES if route[2] is not None]

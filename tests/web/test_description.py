@@ -37,7 +37,7 @@ def test_every_operation_says_what_it_does(method: str, path: str, operation: di
 
 @pytest.mark.parametrize(("method", "path", "operation"), API, ids=[f"{method} {path}" for method, path, _ in API])
 def test_every_operation_of_the_api_describes_its_problems(method: str, path: str, operation: dict[str, Any]):
-    for status in ("401", "403", "404", "409", "413", "422", "503"):
+    for status in ("401", "403", "404", "409", "413", "422", "429", "503"):
         content = operation["responses"][status]["content"]
         assert content == {"application/problem+json": {"schema": PROBLEM}}
 
@@ -61,7 +61,7 @@ def test_operations_have_names_of_their_own():
 
 
 def test_the_tests_know_every_route_of_the_api():
-    told = {(method, path.replace("{source}", "todoist")) for method, path, _ in API}
+    told = {(method, path.replace("{source}", "todoist").replace("{token_id}", "a-token")) for method, path, _ in API}
 
     assert told == {(method, path) for method, path, _ in ROUTES}
 

@@ -9,7 +9,7 @@ import pytest
 from oo_app import web
 from oo_app.runtime import Runtime
 from oo_app.tips.models import Reaction
-from oo_app.web.security import BODY_LIMIT, WEBHOOK_LIMIT
+from oo_app.web.body import BODY_LIMIT, WEBHOOK_LIMIT
 from tests.browser import Browser
 from tests.people import a_tip, impression, rows
 from tests.web.api import CHANGES, ROUTES, WITH_BODY, problem_of, signed_in
