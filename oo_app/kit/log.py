@@ -10,6 +10,8 @@ from structlog.typing import EventDict
 
 # They log whole events with the cookies of the socket they came by.
 OUTSPOKEN = ("reflex", "reflex_base", "socketio", "engineio")
+# uvicorn says so of every websocket that was refused with an answer, which is the proper way to refuse one.
+FALSE_ALARMS = frozenset({"ASGI callable returned without completing handshake."})
 
 
 def configure(*, as_json: bool) -> None:
@@ -66,6 +68,8 @@ class _Placed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log the words and the places."""
+        if record.getMessage() in FALSE_ALARMS:
+            return
         told = record.exc_info[1] if record.exc_info else None
         get(record.name).log(record.levelno, record.getMessage().strip(), exc_info=told)
 

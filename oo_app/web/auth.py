@@ -83,6 +83,7 @@ async def callback(provider: Provider, request: Request, answer: Annotated[Parce
         user_id, token = await accounts.sign_in(rt, person, replacing=replacing)
     except OoError as refused:
         return refusal("/", refused)
+    request.state.user_id = user_id
     target = "/tip" if await connections.has_any(rt, user_id) else "/connect"
     response = RedirectResponse(target, status_code=303)
     set_cookie(rt, response, rt.settings.session_cookie, token, max_age=int(accounts.ABSOLUTE.total_seconds()))

@@ -23,6 +23,7 @@ async def start(source: str, request: Request) -> Response:
     caller = await accounts.find_caller(rt, request.cookies.get(rt.settings.session_cookie))
     if caller is None:
         return RedirectResponse("/", status_code=303)
+    request.state.user_id = caller.user_id
     if source not in connections.sources_by_name():
         raise NotFound
     browser = browser_secret(rt, request)
@@ -41,6 +42,7 @@ async def callback(source: str, request: Request, answer: Annotated[Returned, Qu
     caller = await accounts.find_caller(rt, request.cookies.get(rt.settings.session_cookie))
     if caller is None:
         return RedirectResponse("/", status_code=303)
+    request.state.user_id = caller.user_id
     if source not in connections.sources_by_name():
         raise NotFound
     browser = request.cookies.get(rt.settings.flow_cookie, "")

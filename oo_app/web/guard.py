@@ -1,6 +1,7 @@
 """Around everything: limits, origins, guarded documents, closed doors; a line in the log for each request."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from time import perf_counter
 from urllib.parse import quote, urlsplit
 
@@ -166,7 +167,7 @@ class Guard:
         route, method = route_of(scope, status), method_of(scope)
         self._rt.metrics.requests.labels(route, method, f"{status // 100}xx").observe(seconds)
         known = {"user_id": user_id} if (user_id := scope["state"].get("user_id")) else {}
-        tell = _log.debug if route in QUIET else _log.info
+        tell = _log.debug if route in QUIET and status < HTTPStatus.INTERNAL_SERVER_ERROR else _log.info
         tell("request", route=route, method=method, status=status, duration_ms=round(seconds * 1000, 1), **known)
 
 

@@ -30,7 +30,7 @@ def problem(error: OoError, request_id: str) -> Response:
 def described(status: int, title: str, detail: str, request_id: str, *, headers: Mapping[str, str] | None) -> Response:
     """Answer any error as problem+json."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "request_id": request_id}
-    headers = {"Cache-Control": "no-store", **(headers or {})}
+    headers = {"Cache-Control": "no-store", "X-Request-ID": request_id, **(headers or {})}
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 

@@ -10,7 +10,7 @@ PAGES = frozenset({"/", "/connect", "/tip", "/legal/terms", "/legal/privacy"})
 FILES, ASSETS, UNKNOWN = "files", "/assets", "unknown"
 GROUPS = (("/sandbox", "/sandbox"), ("/assets", ASSETS), ("/admin", "/admin"))
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE"})
-QUIET = frozenset({FILES, ASSETS, "/healthz", "/readyz", "/metrics"})
+QUIET = frozenset({FILES, ASSETS, "/sandbox", "/healthz", "/readyz", "/metrics"})
 
 
 def route_of(scope: Scope, status: int) -> str:

@@ -130,6 +130,15 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch):
         ("OO_KEYS_URL", "sqlite:///keys.db"),
         ("OO_KEYS_URL", "mysql://localhost/keys"),
         ("TODOIST_SYNC_INTERVAL_MS", "77"),
+        ("OO_TRUSTED_PROXY_HOPS", "-1"),
+        ("OO_TRUSTED_PROXY_HOPS", "77"),
+        ("OO_TRUSTED_PROXY_HOPS", "one"),
+        ("OO_RATE_FACTOR", "0.5"),
+        ("OO_RATE_FACTOR", "-7"),
+        ("OO_RATE_FACTOR", "nan"),
+        ("OO_RATE_FACTOR", "inf"),
+        ("OO_RATE_FACTOR", "2000000"),
+        ("OO_RATE_FACTOR", "much"),
         ("OO_SECRET_KEYS", "short"),
         ("OO_ENCRYPTION_KEYS", f"{LONG},short"),
     ],
@@ -225,6 +234,36 @@ def test_production_wants_https(monkeypatch: pytest.MonkeyPatch):
     put(monkeypatch, **PRODUCTION | {"OO_BASE_URL": "http://oo.example"})
 
     assert problems() == ["OO_BASE_URL: production needs https"]
+
+
+def test_limits_and_proxies_are_read(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, OO_TRUSTED_PROXY_HOPS="2", OO_RATE_FACTOR="1.5", OO_METRICS_TOKEN="a-token")
+
+    settings = Settings.load()
+
+    assert (settings.oo_trusted_proxy_hops, settings.oo_rate_factor) == (2, 1.5)
+    assert settings.oo_metrics_token.get_secret_value() == "a-token"
+    assert "a-token" not in repr(settings)
+
+
+def test_by_default_no_proxy_is_believed_and_nobody_reads_metrics_by_token():
+    settings = Settings.load()
+
+    assert (settings.oo_trusted_proxy_hops, settings.oo_rate_factor) == (0, 1)
+    assert settings.oo_metrics_token.get_secret_value() == ""
+
+
+@pytest.mark.parametrize("factor", ["1", "10"])
+def test_production_takes_no_factor(monkeypatch: pytest.MonkeyPatch, factor: str):
+    put(monkeypatch, **PRODUCTION | {"OO_RATE_FACTOR": factor})
+
+    assert problems() == ["OO_RATE_FACTOR: for load tests only; production does not take it"]
+
+
+def test_production_wants_a_metrics_token_that_cannot_be_guessed(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, **PRODUCTION | {"OO_METRICS_TOKEN": "short"})
+
+    assert problems() == ["OO_METRICS_TOKEN: production needs at least 32 characters"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oo_app.kit.ids import new_id, new_seed
+from oo_app.kit.ids import made_at, new_id, new_seed
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- hypothesis wants naive bounds
@@ -34,6 +34,7 @@ def test_an_id_tells_when_it_was_made():
     later = NOW + timedelta(milliseconds=7)
 
     assert UUID(new_id(later)).int >> 80 == int(later.timestamp() * 1000)
+    assert made_at(new_id(later)) == later
 
 
 def test_seeds_fit_a_signed_column_and_differ():

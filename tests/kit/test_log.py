@@ -23,6 +23,16 @@ def test_a_librarys_own_words_never_reach_the_log(capsys: pytest.CaptureFixture[
     assert "ValueError" in said
 
 
+def test_a_refused_socket_is_no_error(capsys: pytest.CaptureFixture[str]):
+    log.configure(as_json=True)
+
+    logging.getLogger("uvicorn.error").error("ASGI callable returned without completing handshake.")
+    logging.getLogger("uvicorn.error").error("Something else.")
+
+    said = capsys.readouterr().err
+    assert ("handshake" in said, "Something else." in said) == (False, True)
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_of_an_exception_the_places_are_told_and_not_the_message(capsys: pytest.CaptureFixture[str], *, as_json: bool):
     log.configure(as_json=as_json)

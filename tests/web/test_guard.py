@@ -1,5 +1,6 @@
 """What stands around every page, route and socket: guarded documents, headers, origins of sockets."""
 
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -17,6 +18,7 @@ from oo_app.kit.clock import FakeClock
 from oo_app.runtime import Runtime
 from oo_app.web.security import page_path
 from tests.browser import Browser
+from tests.metrics import value
 from tests.outside import with_settings
 from tests.web.api import problem_of, signed_in
 
@@ -183,7 +185,7 @@ async def test_only_what_never_changes_is_kept_for_long(visitor: Browser, path: 
     assert (await visitor.get(path)).headers.get("cache-control") == told
 
 
-async def socket(rt: Runtime, path: str, origin: str | None) -> list[Message]:
+async def socket(rt: Runtime, path: str, origin: str | None, *, reads_refusals: bool = False) -> list[Message]:
     """Open a websocket; return what the server says."""
     said: list[Message] = []
 
@@ -198,6 +200,8 @@ async def socket(rt: Runtime, path: str, origin: str | None) -> list[Message]:
 
     headers = [(b"origin", origin.encode())] if origin is not None else []
     scope: dict[str, Any] = {"type": "websocket", "path": path, "headers": headers, "query_string": b""}
+    if reads_refusals:
+        scope["extensions"] = {"websocket.http.response": {}}
     await web.guard(rt)(accept)(scope, receive, send)
     return said
 
@@ -212,6 +216,34 @@ async def test_a_socket_of_another_site_is_refused_wherever_it_knocks(rt: Runtim
         assert (said["type"], said["code"]) == ("websocket.close", 4403)
 
 
+async def test_where_the_server_can_it_says_why(rt: Runtime):
+    start, body = await socket(rt, "/_event", "https://evil.example", reads_refusals=True)
+
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 403)
+    assert dict(start["headers"])[b"content-type"] == b"application/problem+json"
+    assert json.loads(body["body"])["title"] == "This request came from another site"
+
+
+async def test_open_sockets_are_counted(rt: Runtime):
+    during: list[float | None] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        during.append(value(rt.metrics, "oo_sockets_open"))
+
+    scope = {"type": "websocket", "path": "/_event", "headers": [(b"origin", rt.settings.base_url.encode())]}
+    await web.guard(rt)(look)(scope, nothing, unheard)
+
+    assert (during, value(rt.metrics, "oo_sockets_open")) == ([1], 0)
+
+
+async def nothing() -> Message:
+    return {"type": "websocket.connect"}
+
+
+async def unheard(message: Message) -> None:
+    pass
+
+
 async def test_a_socket_of_our_own_pages_is_let_in(rt: Runtime):
     assert await socket(rt, "/_event", rt.settings.base_url) == [{"type": "websocket.accept"}]
 
@@ -222,12 +254,6 @@ async def test_the_start_of_the_application_passes(rt: Runtime):
     async def note(scope: Scope, receive: Receive, send: Send) -> None:
         passed.append(scope["type"])
 
-    async def nothing() -> Message:
-        return {"type": "lifespan.startup"}
-
-    async def send(message: Message) -> None:
-        pass
-
-    await web.guard(rt)(note)({"type": "lifespan"}, nothing, send)
+    await web.guard(rt)(note)({"type": "lifespan"}, nothing, unheard)
 
     assert passed == ["lifespan"]
