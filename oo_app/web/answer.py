@@ -5,8 +5,9 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Scope, Send
 
+from oo_app.kit.errors import OoError
 from oo_app.web.headers import AnswerHeaders
-from oo_app.web.problems import MEDIA_TYPE, described
+from oo_app.web.problems import MEDIA_TYPE, described, problem
 
 KEPT = ("allow", "retry-after", "vary", "www-authenticate")
 
@@ -17,6 +18,7 @@ class Answer:
     def __init__(self, scope: Scope, send: Send, headers: AnswerHeaders) -> None:
         """Wrap the server's `send`."""
         self.status: int = HTTPStatus.INTERNAL_SERVER_ERROR  # what it is when nothing is ever answered
+        self.has_begun = False
         self._scope = scope
         self._path: str = scope["path"]
         self._request_id: str = scope["state"]["request_id"]
@@ -42,7 +44,14 @@ class Answer:
         await self._begin({"type": "http.response.start", "status": self.status, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": bytes(response.body)})
 
+    async def fail(self) -> None:
+        """Answer that something went wrong, unless an answer is under way."""
+        if not self.has_begun:
+            self.status = OoError.status
+            await problem(OoError(), self._request_id)(self._scope, _nothing, self.send)
+
     async def _begin(self, message: Message) -> None:
+        self.has_begun = True
         headers = MutableHeaders(scope=message)
         headers["X-Request-ID"] = self._request_id
         self._headers.complete(headers, self._scope, self.status)
@@ -54,6 +63,10 @@ class Answer:
             return False
         kind = Headers(raw=message["headers"]).get("content-type", "")
         return kind != MEDIA_TYPE and not (kind.startswith("text/html") and reads_pages(self._scope))
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def reads_pages(scope: Scope) -> bool:

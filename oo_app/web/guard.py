@@ -62,6 +62,9 @@ class Guard:
         began = perf_counter()
         try:
             await self._answer(scope, receive, answer.send)
+        except Exception:
+            await answer.fail()
+            raise  # the server tells where it rose
         finally:
             self._tell(scope, answer.status, perf_counter() - began)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oo_app import accounts
+from oo_app import accounts, wiring
 from oo_app.accounts.models import ApiToken
 from oo_app.accounts.tokens import LIFETIME, MOST
 from oo_app.kit.clock import FakeClock
@@ -104,6 +104,16 @@ async def test_what_is_over_is_purged_and_the_rest_stays(rt: Runtime, clock: Fak
     await accounts.purge_tokens(rt)
 
     assert [row.id for row in await rows(rt, ApiToken)] == [young.id]
+
+
+async def test_the_hourly_purge_takes_them_along(rt: Runtime, clock: FakeClock):
+    ada = await a_person(rt)
+    await accounts.mint(rt, ada.id, "old")
+    clock.advance(LIFETIME)
+
+    await next(job for job in wiring.jobs(rt) if job.name == "purge").run()
+
+    assert await rows(rt, ApiToken) == []
 
 
 async def test_a_token_ends_at_once_and_only_by_its_person(rt: Runtime):

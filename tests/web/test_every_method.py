@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from oo_app import web
 from oo_app.runtime import Runtime
 from tests.browser import Browser
+from tests.metrics import value
 from tests.served import Served, served
 from tests.web.api import signed_in
 
@@ -125,6 +126,26 @@ async def test_the_page_for_what_is_not_there_is_for_who_reads_pages(visitor: Br
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/html") is is_page
     assert is_page or is_whole(response)
+
+
+async def test_a_bug_before_any_route_is_a_problem_too(rt: Runtime):
+    async with Browser(rt, httpx.ASGITransport(web.guard(rt)(others), raise_app_exceptions=False)) as browser:
+        response = await browser.get("/raises")
+
+    assert (response.status_code, is_whole(response)) == (500, True)
+    assert "planted" not in response.text
+    assert value(rt.metrics, "oo_request_seconds_count", route="unknown", method="GET", status="5xx") == 1
+
+
+async def test_an_answer_that_breaks_off_is_not_begun_anew(rt: Runtime):
+    async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError
+
+    async with Browser(rt, httpx.ASGITransport(web.guard(rt)(breaks), raise_app_exceptions=False)) as browser:
+        response = await browser.get("/breaks")
+
+    assert (response.status_code, response.content) == (200, b"")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
