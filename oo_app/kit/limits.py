@@ -41,9 +41,9 @@ class Limits:
         """Count a request of an address; TooMany when there were too many."""
         self._requests.take(network(address), self._now())
 
-    def sign_in(self, address: str) -> None:
-        """Count a step of a sign-in of an address; TooMany when there were too many."""
-        self._sign_ins.take(network(address), self._now())
+    def sign_in(self, address: str, step: str) -> None:
+        """Count a step of a sign-in of an address, each kind of step by itself; TooMany when there were too many."""
+        self._sign_ins.take(f"{step} {network(address)}", self._now())
 
     def write(self, session_id: str) -> None:
         """Count a change asked for by a session or a token; TooMany when there were too many."""

@@ -108,9 +108,9 @@ class Guard:
         what = "request"
         try:
             self._rt.limits.request(address)
-            if is_sign_in(path):
+            if step := sign_in_step(scope):
                 what = "sign_in"
-                self._rt.limits.sign_in(address)
+                self._rt.limits.sign_in(address, step)
         except TooMany:
             self._rt.metrics.limited.labels(what).inc()
             raise
@@ -174,10 +174,11 @@ class Guard:
         tell("request", route=route, method=method, status=status, duration_ms=round(seconds * 1000, 1), **known)
 
 
-def is_sign_in(path: str) -> bool:
-    """Whether a path is a step of a sign-in, on the way out or back."""
-    first, _, last = path.strip("/").partition("/")
-    return first == "auth" and last.endswith(("/start", "/callback"))
+def sign_in_step(scope: Scope) -> str | None:
+    """Name the step of a sign-in that a request is: on the way out, or back (from Apple, by a form post as well)."""
+    first, _, last = scope["path"].strip("/").partition("/")
+    step = next((name for name in ("start", "callback") if last.endswith(f"/{name}")), None)
+    return f"{scope['method']} {step}" if first == "auth" and step else None
 
 
 def too_many(error: TooMany, scope: Scope) -> Response:

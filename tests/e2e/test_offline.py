@@ -141,14 +141,19 @@ async def test_answers_of_a_page_that_is_gone_are_sent_by_the_service_worker(pho
 
     other = await phone.context.new_page()
     devtools = await phone.context.new_cdp_session(other)
-    known: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    known: asyncio.Queue[str] = asyncio.Queue()
     devtools.on(
         "ServiceWorker.workerRegistrationUpdated",
-        lambda news: known.done() or known.set_result(news["registrations"][0]["registrationId"]),
+        lambda news: known.put_nowait(news["registrations"][0]["registrationId"]),
     )
     await devtools.send("ServiceWorker.enable")
     await other.goto(f"{phone.site.url}/legal/terms", wait_until="commit")
-    registration = {"origin": phone.site.url, "registrationId": await known, "tag": "answers", "lastChance": False}
+    registration = {
+        "origin": phone.site.url,
+        "registrationId": await known.get(),
+        "tag": "answers",
+        "lastChance": False,
+    }
     await devtools.send("ServiceWorker.dispatchSyncEvent", registration)
 
     await arrived(phone.site, stored + 1)

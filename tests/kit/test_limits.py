@@ -42,14 +42,20 @@ def test_the_limits_are_those_of_the_contract():
     assert (REQUESTS.per_minute, SIGN_INS.per_minute, WRITES.per_minute, WRITES.burst) == (600, 20, 60, 20)
 
 
-@pytest.mark.parametrize(("kind", "burst"), [("request", 600), ("sign_in", 20), ("write", 20)])
+@pytest.mark.parametrize(("kind", "burst"), [("request", 600), ("write", 20)])
 def test_a_burst_is_let_through_and_no_more(limits: Limits, kind: str, burst: int):
     assert taken(getattr(limits, kind), "somebody") == burst
     assert taken(getattr(limits, kind), "somebody else") == burst
 
 
+def test_each_step_of_a_sign_in_has_its_own_bucket(limits: Limits):
+    assert taken(lambda step: limits.sign_in("192.0.2.1", step), "GET start") == 20
+    assert taken(lambda step: limits.sign_in("192.0.2.1", step), "GET callback") == 20
+    assert taken(lambda step: limits.sign_in("192.0.2.2", step), "GET start") == 20
+
+
 def test_kinds_do_not_share_a_bucket(limits: Limits):
-    taken(limits.sign_in, "192.0.2.1")
+    taken(lambda step: limits.sign_in("192.0.2.1", step), "GET start")
 
     limits.request("192.0.2.1")
 
@@ -70,14 +76,14 @@ def test_a_bucket_fills_again_and_not_beyond(limits: Limits, clock: FakeClock):
 
 
 def test_who_waits_as_long_as_told_is_let_through(limits: Limits, clock: FakeClock):
-    taken(limits.sign_in, "192.0.2.1")
+    taken(lambda step: limits.sign_in("192.0.2.1", step), "GET start")
 
     with pytest.raises(TooMany) as refused:
-        limits.sign_in("192.0.2.1")
+        limits.sign_in("192.0.2.1", "GET start")
     clock.advance(timedelta(seconds=refused.value.retry_after))
 
     assert refused.value.retry_after == 3
-    limits.sign_in("192.0.2.1")
+    limits.sign_in("192.0.2.1", "GET start")
 
 
 @given(pauses=st.lists(st.floats(min_value=0, max_value=5), max_size=80))
