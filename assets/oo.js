@@ -143,8 +143,9 @@
     if (isZoneTold) return;
     isZoneTold = true;
     const zone = globalThis.Temporal?.Now.timeZoneId() ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    if (zone) document.cookie = `oo_zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    const [prefix, secure] = location.protocol === "https:" ? ["__Host-", "; Secure"] : ["", ""];
+    const cookie = `${prefix}oo_zone=${encodeURIComponent(zone)}`;
+    if (zone) document.cookie = `${cookie}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   };
   if (globalThis.Temporal) tellZone();
   setTimeout(tellZone, ZONE_MS);

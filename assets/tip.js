@@ -33,12 +33,16 @@
   };
 
   // --- whose browser this is; the server says so with the session, the page repeats it
-  const person = () => document.cookie.match(/(?:^|; )oo_person=([^;]*)/)?.[1] ?? "";
+  const isSecure = location.protocol === "https:";
+  const PERSON = `${isSecure ? "__Host-" : ""}oo_person=`;
+  const person = () => {
+    const cookie = document.cookie.split("; ").find((each) => each.startsWith(PERSON));
+    return cookie?.slice(PERSON.length) ?? "";
+  };
   const canKeep = () => Boolean(person() && globalThis.indexedDB && crypto.randomUUID);
   const meet = (told) => {
     if (!told || told === person()) return;
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `oo_person=${told}; Path=/; Max-Age=7776000; SameSite=Lax${secure}`;
+    document.cookie = `${PERSON}${told}; Path=/; Max-Age=7776000; SameSite=Lax${isSecure ? "; Secure" : ""}`;
   };
 
   // --- dwell: the time the present tip has been visible, in milliseconds

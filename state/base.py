@@ -16,7 +16,6 @@ from state.watch import limit, note_user, watch
 
 NOTICE = "notice"  # the id of the one <output> on every page; a notice is its value
 MISFIT = "That does not fit here"
-ZONE_COOKIE = "oo_zone"  # written by oo.js from the browser's own time zone
 
 
 class AppState(rx.State):
@@ -40,7 +39,7 @@ class AppState(rx.State):
     async def _chosen(self, user: accounts.Caller) -> accounts.Chosen:
         """Return the person's preferences, taking the browser's time zone when none is chosen yet."""
         chosen = await accounts.preferences(current(), user.user_id)
-        zone = read_cookie(self, ZONE_COOKIE)
+        zone = read_cookie(self, current().settings.zone_cookie)  # written by oo.js
         if chosen.time_zone is None and zone and accounts.is_time_zone(zone):
             return await accounts.choose(current(), user.user_id, time_zone=zone)
         return chosen

@@ -22,6 +22,7 @@ TODOIST_AUTH_URL = "https://app.todoist.com/oauth/authorize"
 TODOIST_TOKEN_URL = "https://api.todoist.com/oauth/access_token"  # noqa: S105 -- an address, not a secret
 LEAST_SECRET_LENGTH = 32
 DEFAULT_PORTS = {"http": 80, "https": 443}
+ADDRESSES = ("google_issuer", "apple_issuer", "todoist_api_url", "todoist_auth_url", "todoist_token_url")
 # Named in the contract and read by parts that are not built yet: accepted, so that one .env serves every version.
 RESERVED = ("OO_ALLOW_PRIVATE_HOSTS", "OO_REMOTE_AI_HOSTS")
 
@@ -98,7 +99,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("google_issuer", "apple_issuer", "todoist_api_url", "todoist_auth_url", "todoist_token_url")
+    @field_validator(*ADDRESSES)
     @classmethod
     def _is_address(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -163,6 +164,16 @@ class Settings(BaseSettings):
     def session_cookie(self) -> str:
         """The name of the session cookie."""
         return "__Host-oo_session" if self.is_https else "oo_session"
+
+    @property
+    def person_cookie(self) -> str:
+        """The name of the cookie that tells the page's scripts whose browser it is."""
+        return "__Host-oo_person" if self.is_https else "oo_person"
+
+    @property
+    def zone_cookie(self) -> str:
+        """The name of the cookie in which the page's scripts tell the browser's time zone."""
+        return "__Host-oo_zone" if self.is_https else "oo_zone"
 
     @property
     def flow_cookie(self) -> str:
@@ -247,6 +258,8 @@ class Settings(BaseSettings):
             problems.append("OO_BASE_URL: production needs it set")
         if self.is_production and self.oo_base_url and not (self.is_https or self.is_local):
             problems.append("OO_BASE_URL: production needs https")
+        if self.is_production:
+            problems += [f"{name.upper()}: production needs https" for name in ADDRESSES if not self._is_private(name)]
         if self.oo_sandbox and (self.is_production or not self.is_local):
             problems.append(
                 "OO_SANDBOX: the sandbox serves only development, with HOST and OO_BASE_URL on this machine"
@@ -257,6 +270,11 @@ class Settings(BaseSettings):
         if self.is_production and 0 < len(token) < LEAST_SECRET_LENGTH:
             problems.append(f"OO_METRICS_TOKEN: production needs at least {LEAST_SECRET_LENGTH} characters")
         return problems + self._missing_folders() + self._half_set()
+
+    def _is_private(self, name: str) -> bool:
+        """Whether nobody can listen on the way to one of the addresses we connect to."""
+        parts = urlsplit(str(getattr(self, name)))
+        return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
     def _missing_folders(self) -> list[str]:
         made = self.oo_data_dir.resolve()

@@ -20,7 +20,6 @@ class Answer:
         self.status: int = HTTPStatus.INTERNAL_SERVER_ERROR  # what it is when nothing is ever answered
         self.has_begun = False
         self._scope = scope
-        self._path: str = scope["path"]
         self._request_id: str = scope["state"]["request_id"]
         self._send = send
         self._headers = headers
@@ -59,7 +58,7 @@ class Answer:
 
     def _is_bare(self, message: Message) -> bool:
         """Whether this is an error in a shape that is neither ours nor a page for somebody who reads pages."""
-        if self.status < HTTPStatus.BAD_REQUEST or self._path.startswith("/sandbox/"):
+        if self.status < HTTPStatus.BAD_REQUEST or self._scope["state"]["is_sandbox"]:
             return False
         kind = Headers(raw=message["headers"]).get("content-type", "")
         return kind != MEDIA_TYPE and not (kind.startswith("text/html") and reads_pages(self._scope))

@@ -17,7 +17,6 @@ FLOW_SECONDS = 600
 PARCEL_SECONDS = 120
 DENIED = frozenset({"access_denied", "user_cancelled_authorize"})
 LONG = 4096
-PERSON_COOKIE = "oo_person"  # read by tip.js
 CODES = ((Unavailable, "unavailable"), (TooMany, "busy"))
 
 
@@ -118,7 +117,7 @@ async def sign_out(request: Request) -> Response:
     await accounts.close_session(rt, request.cookies.get(rt.settings.session_cookie))
     response = RedirectResponse("/", status_code=303, headers={"Clear-Site-Data": '"cache", "storage"'})
     set_cookie(rt, response, rt.settings.session_cookie, "", max_age=0)
-    response.delete_cookie(PERSON_COOKIE, path="/", secure=rt.settings.is_https, samesite="lax")
+    response.delete_cookie(rt.settings.person_cookie, path="/", secure=rt.settings.is_https, samesite="lax")
     return response
 
 
@@ -147,7 +146,8 @@ def name_person(rt: Runtime, response: Response, user_id: str) -> None:
     It opens nothing: whoever changes it sees only what lies in their own browser.
     """
     max_age = int(accounts.ABSOLUTE.total_seconds())
-    response.set_cookie(PERSON_COOKIE, user_id, max_age=max_age, path="/", secure=rt.settings.is_https, samesite="lax")
+    name, is_https = rt.settings.person_cookie, rt.settings.is_https
+    response.set_cookie(name, user_id, max_age=max_age, path="/", secure=is_https, samesite="lax")
 
 
 def refusal(page: str, error: OoError) -> Response:

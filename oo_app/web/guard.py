@@ -25,8 +25,8 @@ from oo_app.web.routes import QUIET, method_of, route_of
 from oo_app.web.security import SAFE_METHODS, bearer_token, page_path, session_token
 
 # Posted by browsers on other sites (Apple's form_post) or by servers; each has a proof of its own.
-FOREIGN_POSTS = ("/auth/apple/callback", "/webhooks/", "/sandbox/")
-UNLIMITED = ("/assets/", "/sandbox/")  # files that never change, and another service
+FOREIGN_POSTS = ("/auth/apple/callback", "/webhooks/")
+UNLIMITED = "/assets/"  # files that never change
 SIGNED_IN_PAGES = frozenset({"/connect", "/tip"})
 # What Reflex serves besides pages and socket. Its socket is one only: polling over HTTP would pass by the origin check.
 CLOSED = frozenset({"ping", "auth-codespace", "_event", "_health", "_upload", "_all_routes"})
@@ -54,6 +54,9 @@ class Guard:
         scope["client"] = (client_address(scope, self._rt.settings.oo_trusted_proxy_hops), 0)
         request_id = new_id(self._rt.clock.now())
         scope.setdefault("state", {})["request_id"] = request_id
+        # Another service, with rules of its own; where it is not served, nothing is looser for its name.
+        is_sandbox = self._rt.settings.has_sandbox and scope["path"].startswith("/sandbox/")
+        scope["state"]["is_sandbox"] = is_sandbox
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await (self._request if scope["type"] == "http" else self._socket)(scope, receive, send)
 
@@ -91,7 +94,9 @@ class Guard:
         except Refused as error:
             _log.info("socket.refused", status=error.status)
             if "websocket.http.response" in scope.get("extensions", {}):
-                await problem(error, scope["state"]["request_id"])(scope, receive, send)
+                response = problem(error, scope["state"]["request_id"])
+                self._headers.complete(response.headers, scope, error.status)
+                await response(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": FORBIDDEN, "reason": error.title})
             return
@@ -103,7 +108,7 @@ class Guard:
     def _count(self, scope: Scope) -> None:
         """Count a request of the address, and a step of a sign-in."""
         path, address = scope["path"], scope["client"][0]
-        if path.startswith(UNLIMITED):
+        if path.startswith(UNLIMITED) or scope["state"]["is_sandbox"]:
             return
         what = "request"
         try:
@@ -117,7 +122,8 @@ class Guard:
 
     def _check_origin(self, scope: Scope) -> None:
         """Refuse a change asked for by another site; without an Origin only who has no cookie goes on, to a 401."""
-        if scope["method"] in SAFE_METHODS or scope["path"].startswith(FOREIGN_POSTS) or bearer_token(scope):
+        has_own_proof = scope["path"].startswith(FOREIGN_POSTS) or scope["state"]["is_sandbox"] or bearer_token(scope)
+        if scope["method"] in SAFE_METHODS or has_own_proof:
             return
         origin = Headers(scope=scope).get("origin")
         if origin != self._rt.settings.base_url and (origin is not None or session_token(self._rt, scope) is not None):
@@ -129,7 +135,7 @@ class Guard:
         name = Headers(scope=scope).get("host", "").rpartition(":")[0]
         is_page = scope["method"] == "GET" and reads_pages(scope)
         is_here = name != urlsplit(base).hostname and is_loopback(name) and self._rt.settings.is_local
-        if not is_page or not is_here or scope["path"].startswith("/sandbox/"):
+        if not is_page or not is_here or scope["state"]["is_sandbox"]:
             return None
         query = scope["query_string"].decode("latin-1")
         return RedirectResponse(f"{base}{quote(scope['path'])}{'?' if query else ''}{query}", status_code=307)

@@ -23,6 +23,7 @@ ALWAYS = {
 }
 TRANSPORT = "max-age=31536000; includeSubDomains"
 SERVICE_WORKER = "/sw.js"
+PICTURE = "image/svg+xml"
 IMMUTABLE = "public, max-age=31536000, immutable"
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 # A worker is held to the policy that its own script came with.
@@ -49,7 +50,9 @@ class AnswerHeaders:
         is_page = headers.get("content-type", "").startswith("text/html")
         for name, value in self._always.items():
             headers.setdefault(name, value)
-        if path.startswith("/sandbox/"):
+        if headers.get("content-type") == PICTURE:
+            headers["content-type"] = f"{PICTURE}; charset=utf-8"  # the file server says so of text/… only
+        if scope["state"]["is_sandbox"]:
             headers.setdefault("Content-Security-Policy", SANDBOX)
         elif path == SERVICE_WORKER:
             headers.setdefault("Content-Security-Policy", WORKER)

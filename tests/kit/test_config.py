@@ -236,6 +236,13 @@ def test_production_wants_https(monkeypatch: pytest.MonkeyPatch):
     assert problems() == ["OO_BASE_URL: production needs https"]
 
 
+@pytest.mark.parametrize("name", ["GOOGLE_ISSUER", "TODOIST_API_URL", "TODOIST_TOKEN_URL"])
+def test_production_wants_https_of_others_too(monkeypatch: pytest.MonkeyPatch, name: str):
+    put(monkeypatch, **PRODUCTION | {name: "http://service.example/api"})
+
+    assert problems() == [f"{name}: production needs https"]
+
+
 def test_limits_and_proxies_are_read(monkeypatch: pytest.MonkeyPatch):
     put(monkeypatch, OO_TRUSTED_PROXY_HOPS="2", OO_RATE_FACTOR="1.5", OO_METRICS_TOKEN="a-token")
 

@@ -221,6 +221,8 @@ async def test_where_the_server_can_it_says_why(rt: Runtime):
 
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 403)
     assert dict(start["headers"])[b"content-type"] == b"application/problem+json"
+    assert dict(start["headers"])[b"x-content-type-options"] == b"nosniff"
+    assert b"frame-ancestors 'none'" in dict(start["headers"])[b"content-security-policy"]
     assert json.loads(body["body"])["title"] == "This request came from another site"
 
 
