@@ -101,7 +101,7 @@ def preferences() -> Component:
             class_name="fields",
         ),
         aria_labelledby="preferences",
-        class_name="block",
+        class_name=known("block"),
     )
 
 
@@ -157,10 +157,15 @@ def answering() -> Component:
     """Return how a tip is answered without its buttons, and what each answer means."""
     return rx.el.section(
         rx.el.h2("Answering a tip", id="answering"),
-        rx.el.ul(*(rx.el.li(rx.el.strong(name), rx.el.span(meaning)) for name, meaning in ANSWERS), class_name="ways"),
+        rx.el.ul(*(rx.el.li(rx.el.strong(name), rx.el.span(meaning)) for name, meaning in ANSWERS), class_name="meanings"),
         aria_labelledby="answering",
-        class_name="block",
+        class_name=known("block"),
     )
+
+
+def known(class_name: str) -> rx.Var[str]:
+    """Return the class of what stands below the sources: it keeps out of sight until they are known."""
+    return rx.cond(ConnectState.loads > 0, class_name, f"{class_name} unknown")
 
 
 def account() -> Component:

@@ -18,7 +18,8 @@ SCRIPTS = ("queue.js", "tip.js", "oo.js")  # in the order in which they build on
 
 def frame(*children: Component, kind: str) -> Component:
     """Return the one `main` of a page, with the lines in which oO speaks."""
-    return rx.el.main(*children, offline_line(), notice_line(), class_name=f"page {kind}")
+    lines = rx.el.div(offline_line(), notice_line(), class_name="lines")
+    return rx.el.main(*children, lines, class_name=f"page {kind}")
 
 
 def offline_line() -> Component:
@@ -80,6 +81,8 @@ def icon() -> tuple[Component, ...]:
         rx.el.link(rel="manifest", href="/manifest.webmanifest"),
         rx.el.meta(name="viewport", content="width=device-width, initial-scale=1, viewport-fit=cover"),
         rx.el.meta(name="theme-color", content="#000000"),
+        # Half a document would be drawn at the bottom of the screen, and move when the rest has come.
+        rx.el.link(rel="expect", href=f"#{NOTICE}", custom_attrs={"blocking": "render"}),
         *(rx.el.script(src=versioned(name), defer=True) for name in SCRIPTS),
     )
 

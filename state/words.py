@@ -22,7 +22,7 @@ def counted(number: int, noun: str) -> str:
 
 def unsent_in_words(number: int) -> str:
     """Say that something marked done stayed undone in its app; nothing when all arrived."""
-    return f"{counted(number, 'task')} you marked done could not be completed there." if number else ""
+    return f"{counted(number, 'task')} you marked done stayed open there." if number else ""
 
 
 def due_in_words(due: str | None, now: datetime, zone: ZoneInfo) -> str:

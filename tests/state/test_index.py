@@ -52,7 +52,7 @@ def test_a_made_up_code_is_never_shown(code: str) -> None:
         ("todoist", "", "Everything is deleted. Please remove oO in Todoist yourself."),
         ("Todoist", "0", "Everything is deleted. Please remove oO in Todoist yourself."),
         ("<b>evil</b>", "<b>", "Everything is deleted."),
-        ("", "1", "Everything is deleted. 1 task you marked done could not be completed there."),
+        ("", "1", "Everything is deleted. 1 task you marked done stayed open there."),
         ("", "99999999999", "Everything is deleted."),
     ],
 )
