@@ -14,7 +14,7 @@
     fade();
   };
 
-  // --- a button that goes when it was pressed leaves the focus to what stands beside it
+  // --- a button that goes when it was pressed leaves the focus to what stands beside it, or to the next thing to do
   let held = null;
   let beside = null;
   document.addEventListener("focusin", ({ target }) => {
@@ -24,7 +24,8 @@
   const keepFocus = () => {
     if (!held || held.isConnected || document.activeElement !== document.body) return;
     held = null;
-    beside?.querySelector("a[href], button")?.focus({ preventScroll: true });
+    const near = beside?.isConnected ? beside.querySelector("a[href], button") : null;
+    (near ?? find(".answers button, .card .button"))?.focus({ preventScroll: true });
   };
 
   let fading = null;
@@ -42,6 +43,7 @@
   const isShown = (button) => button.checkVisibility?.({ visibilityProperty: true }) ?? true;
 
   document.addEventListener("keydown", (event) => {
+    if (event.repeat && event.target.closest?.("[data-action]")) event.preventDefault(); // held down, it would go on
     if (event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (isTyping(event.target) || find("dialog[open]")) return;
     if (event.key === " " && event.target.matches?.("a[role=button]")) {

@@ -27,6 +27,7 @@ async def no_source(visit: Visit) -> None:
 
 async def unread(visit: Visit) -> None:
     """Todoist cannot be read when it is connected, at the first try nor at the two that follow."""
+    await visit.turn("reset")
     await visit.add_tasks(ACCOUNT, *TASKS)
     await visit.turn("fault", status=503, count=3, path="/sync")
     await visit.connect(ACCOUNT)
