@@ -14,18 +14,30 @@
     fade();
   };
 
-  // --- a button that goes when it was pressed leaves the focus to what stands beside it, or to the next thing to do
+  // --- a button that goes when it was pressed leaves the focus to its successor, to what stands beside it, or to the
+  // next thing to do; never to nothing, where a keyboard would begin anew at the top
   let held = null;
   let beside = null;
+  let page = null;
   document.addEventListener("focusin", ({ target }) => {
     held = target;
     beside = target.closest?.("li, .asides");
+    page = target.closest?.("main");
   });
+  // Another page came within this document: the focus goes to its heading, or to its whole where that is read out anyway.
+  const arrive = () => {
+    const top = find("main h1:not([aria-live] *)") ?? find("main");
+    top?.setAttribute("tabindex", "-1");
+    top?.focus({ preventScroll: true });
+  };
   const keepFocus = () => {
     if (!held || held.isConnected || document.activeElement !== document.body) return;
+    const again = held.dataset.action && find(`[data-action="${held.dataset.action}"]`);
+    const near = beside?.isConnected && beside.querySelector("a[href], button");
+    const next = again || near || find(".answers button, .card .button") || find(".asides a");
     held = null;
-    const near = beside?.isConnected ? beside.querySelector("a[href], button") : null;
-    (near ?? find(".answers button, .card .button"))?.focus({ preventScroll: true });
+    if (page && !page.isConnected) return arrive();
+    next?.focus({ preventScroll: true });
   };
 
   let fading = null;

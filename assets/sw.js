@@ -8,7 +8,8 @@ const PAGE = "/tip";
 const REVALIDATE_MS = 10_000;
 const PARTS = /"(\/(?:assets\/)?[\w.~-]+\.(?:js|css|svg|png|webmanifest)(?:\?v=\w+)?)"/g;
 const OFFLINE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Offline · oO</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="/favicon.svg">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="description" content="No line to oO.">
+<link rel="icon" href="/favicon.svg">
 <link rel="stylesheet" href="/oo.css"></head><body><main class="page lost"><div class="stage"><div class="card">
 <h1 class="tip-text silence">You are offline.</h1><a class="button" href="/tip">Show my tip</a></div></div></main></body></html>`;
 

@@ -157,7 +157,9 @@ def answering() -> Component:
     """Return how a tip is answered without its buttons, and what each answer means."""
     return rx.el.section(
         rx.el.h2("Answering a tip", id="answering"),
-        rx.el.ul(*(rx.el.li(rx.el.strong(name), rx.el.span(meaning)) for name, meaning in ANSWERS), class_name="meanings"),
+        rx.el.ul(
+            *(rx.el.li(rx.el.strong(name), rx.el.span(meaning)) for name, meaning in ANSWERS), class_name="meanings"
+        ),
         aria_labelledby="answering",
         class_name=known("block"),
     )

@@ -64,13 +64,13 @@ class Keyboard:
 
     async def stops(self) -> list[Stop]:
         """Go through the page from its top by Tab alone, until the focus leaves it or begins anew."""
-        await self._page.evaluate("document.activeElement.blur()")
-        await self._page.evaluate("getSelection().setPosition(document.body, 0)")
+        while await self.focused():  # to the end, which is where the beginning comes after
+            await self.press("Tab")
         found: list[Stop] = []
         for _ in range(MOST_STOPS):
             await self.press("Tab")
             stop = await self.focused()
-            if stop is None or (found and stop.name == found[0].name):
+            if stop is None:
                 return found
             if not found or stop.name != found[-1].name:  # a time of day is several stops in one
                 found.append(stop)

@@ -50,6 +50,31 @@ async def first_tip(visit: Visit) -> None:
     await expect(visit.page.locator(TIP)).to_be_visible()
 
 
+async def kept(visit: Visit) -> None:
+    """The tip that was open last is drawn again before the socket has said a word."""
+    title = await visit.page.locator(TIP).inner_text()
+    visit.hold_line()
+    await visit.open("/tip")
+    await expect(visit.page.locator("[data-kept=card] h1")).to_have_text(title)
+
+
+async def answered_offline(visit: Visit) -> None:
+    await visit.cut_line()
+    await visit.page.get_by_role("button", name="Snooze", exact=True).click()
+    await expect(visit.page.get_by_text("Noted. Sent once you are back.")).to_be_visible()
+
+
+async def taken_back_offline(visit: Visit) -> None:
+    await visit.page.get_by_role("button", name="Undo").click()
+    await expect(visit.page.locator(TIP)).to_be_visible()
+
+
+async def back_again(visit: Visit) -> None:
+    await visit.free_line()
+    await visit.open("/tip")
+    await expect(visit.page.locator("[data-kept]")).to_have_count(0)
+
+
 async def noted(visit: Visit) -> None:
     await visit.page.get_by_role("button", name="Notify me").click()
     await expect(visit.page.locator("output")).to_have_text(NOTED)
@@ -96,11 +121,21 @@ async def offline(visit: Visit) -> None:
     await expect(visit.page.get_by_text("Offline. oO will be back.")).to_be_visible()
 
 
+async def away(visit: Visit) -> None:
+    """Another page is asked for, which nothing but the service worker answers now."""
+    await visit.open("/")
+    await expect(visit.page.get_by_role("heading", name="You are offline.")).to_be_visible()
+
+
 STATES = (
     State("no source", no_source),
     State("unread", unread),
     State("choosing", choosing),
     State("first tip", first_tip),
+    State("kept", kept),
+    State("answered offline", answered_offline),
+    State("taken back offline", taken_back_offline),
+    State("back again", back_again),
     State("noted", noted),
     State("why", why),
     State("other times", other_times),
@@ -110,4 +145,5 @@ STATES = (
     State("still nothing", still_nothing),
     State("resting", resting),
     State("offline", offline),
+    State("away", away),
 )

@@ -51,6 +51,8 @@ async def test_a_new_person_reaches_a_tip_from_the_address_bar(visit: Visit) -> 
     await keyboard.press("Enter")
 
     await expect(page.locator(TIP)).to_be_visible()
+    await keyboard.press("Tab")
+    assert await keyboard.focused_name() == "Todoist"
     assert names(await keyboard.stops()) == ["Todoist", *UNDER_THE_TIP]
     assert visit.complaints == []
 
@@ -180,6 +182,16 @@ async def test_the_focus_goes_on_where_a_button_goes_away(visit: Visit) -> None:
     await keyboard.press("Enter")
     await expect(visit.page.get_by_text("Not connected", exact=True)).to_be_visible()
     assert await keyboard.focused_name() == "Connect Todoist"
+
+
+async def test_another_page_begins_at_its_heading(visit: Visit) -> None:
+    keyboard = Keyboard(visit.page)
+    await shown(visit, "heading@sandbox.test")
+    await keyboard.go_to("Settings")
+
+    await keyboard.press("Enter")
+
+    await expect(visit.page.get_by_role("heading", name="Connect")).to_be_focused()
 
 
 async def test_a_new_tip_is_read_out_once(visit: Visit) -> None:

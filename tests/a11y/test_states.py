@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 @pytest.mark.parametrize("route", STATES)
 async def test_nothing_is_wrong_in_any_state(route: str, visit: Visit) -> None:
-    exam = Exam(visit.page)
+    exam = Exam(visit.page, await visit.context.new_cdp_session(visit.page))
     found: list[str] = []
     for state in STATES[route]:
         await state.reach(visit)

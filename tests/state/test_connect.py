@@ -53,9 +53,7 @@ async def test_disconnecting_tells_what_never_reached_the_source(tab: Tab, ada: 
 
     notice = said(await ConnectState.disconnect.fn(await tab.screen(ConnectState), "todoist"))
 
-    assert notice == (
-        "Disconnected. Please remove oO in Todoist yourself. 1 task you marked done stayed open there."
-    )
+    assert notice == ("Disconnected. Please remove oO in Todoist yourself. 1 task you marked done stayed open there.")
 
 
 async def test_deleting_tells_what_never_reached_the_source(tab: Tab, ada: Browser) -> None:
