@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from state.index import PROBLEMS
 from tests.a11y import states_connect, states_tip
 from tests.a11y.state import State, at
-from state.index import PROBLEMS
 
 DOCS = "/api/docs"
 DOOR = (

@@ -1,6 +1,7 @@
 """Stories told with a keyboard alone; nobody touches the mouse in this file."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from playwright.async_api import Page, expect
@@ -69,7 +70,7 @@ async def test_every_stop_is_seen_and_comes_in_reading_order(path: str, visit: V
 
     assert stops
     assert [stop.name for stop in stops if not stop.ring or not stop.is_seen] == []
-    assert [stop.name for before, stop in zip(stops, stops[1:], strict=False) if not stop.comes_after(before)] == []
+    assert [stop.name for before, stop in pairwise(stops) if not stop.comes_after(before)] == []
 
 
 async def test_the_dialog_keeps_the_focus_and_gives_it_back(visit: Visit) -> None:
