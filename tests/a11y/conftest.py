@@ -14,8 +14,8 @@ from tests.served import Served, served
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
-    """The application, run once for all stories; each story is another person."""
-    with served(tmp_path_factory.mktemp("served")) as running:
+    """The application, run once for all stories; each story is another person, though all come from one address."""
+    with served(tmp_path_factory.mktemp("served"), OO_RATE_FACTOR="20") as running:
         yield running
 
 
