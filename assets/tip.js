@@ -249,6 +249,8 @@
     if (!place || isOpen || root.classList.contains("unsent")) return;
     root.classList.add("unsent");
     place.hidden = false;
+    const pulse = find("[data-kept=card] .pulse"); // nothing is being chosen while nothing is heard
+    pulse?.parentNode.replaceChildren(element("h1", "Noted.", { class: "tip-text noted" }));
     const back = place.querySelector("button");
     back.hidden = !last;
     back.dataset.of = JSON.stringify([last?.impression_id, last?.reaction_id]);

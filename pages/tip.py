@@ -121,7 +121,7 @@ def again() -> Component:
 
 def unsent() -> Component:
     """Return what is shown, by tip.js, while an answer could not be sent."""
-    words = "Noted. Sent once you are back."
+    words = "Sent once you are back."
     back = rx.el.button("Undo", type="button", class_name="quiet", custom_attrs={"data-key": "u"})
     return rx.el.div(
         rx.el.p(words, class_name="line"), back, id="unsent", hidden=True, role="status", class_name="unsent-line"

@@ -61,7 +61,7 @@ async def kept(visit: Visit) -> None:
 async def answered_offline(visit: Visit) -> None:
     await visit.cut_line()
     await visit.page.get_by_role("button", name="Snooze", exact=True).click()
-    await expect(visit.page.get_by_text("Noted. Sent once you are back.")).to_be_visible()
+    await expect(visit.page.get_by_text("Sent once you are back.")).to_be_visible()
 
 
 async def taken_back_offline(visit: Visit) -> None:
