@@ -13,6 +13,7 @@ PROBLEMS = {
     "mismatch": "That sign-in did not start in this browser. Please sign in again.",
     "untrusted": "The answer could not be trusted. Please sign in again.",
     "unverified": "Your address is not verified there yet. Please verify it, then sign in again.",
+    "keyless": "Your account cannot be opened here just now. Please tell whoever runs this oO.",
     "unavailable": "That sign-in cannot be reached just now. Please try again in a moment.",
     "busy": "That was a little often. Please wait a minute, then sign in again.",
     "unknown": "Signing in did not work. Please try again.",
