@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,15 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from oo_app.kit import log
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import Invalid
+from oo_app.kit.keystore import person_hash
 
 KEYS_KEPT_FOR = timedelta(days=7)
 STAMP = "%Y%m%dT%H%M%SZ"
+
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,20 @@ def purge_key_backups(settings: Settings, now: datetime) -> int:
     for file in outdated:
         file.unlink(missing_ok=True)
     return len(outdated)
+
+
+def strike(settings: Settings, deleted: Collection[str]) -> None:
+    """Take the keys of the deleted, known by their hashes, out of our own copies as well."""
+    for file, _ in key_backups(settings):
+        try:
+            with closing(sqlite3.connect(file)) as copy:
+                people = [user_id for (user_id,) in copy.execute("SELECT user_id FROM person_key")]
+                struck = [(user_id,) for user_id in people if person_hash(user_id) in deleted]
+                copy.execute("PRAGMA secure_delete=ON")
+                with copy:
+                    copy.executemany("DELETE FROM person_key WHERE user_id = ?", struck)
+        except sqlite3.Error as error:
+            _log.warning("key_backup.unreadable", file=file.name, cause=type(error).__name__)
 
 
 def key_backups(settings: Settings) -> list[tuple[Path, datetime]]:

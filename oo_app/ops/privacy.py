@@ -14,6 +14,8 @@ from oo_app import accounts, connections, features, signals
 from oo_app.kit import log
 from oo_app.kit.crypto import PersonVault, Place
 from oo_app.kit.errors import NotFound, OoError
+from oo_app.kit.keystore import person_hash
+from oo_app.ops.backup import strike
 from oo_app.runtime import Runtime
 
 # Tokens are ours to use, not the person's data; the rest of what is sealed is opened for them.
@@ -93,6 +95,7 @@ async def delete_everything(rt: Runtime, user_id: str) -> Deleted:
     left = [task.result() for task in leaving]
     not_told = [view.name for view, each in zip(views, left, strict=True) if not each.is_revoked]
     await accounts.erase(rt, user_id)
+    await asyncio.to_thread(strike, rt.settings, {person_hash(user_id)})
     await rt.db.truncate_wal()
     return Deleted((*not_told, *providers.result()), sum(each.unsent for each in left))
 

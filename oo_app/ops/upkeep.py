@@ -1,9 +1,10 @@
 """What is done now and then: dropping what has had its time, and leaving old keys behind."""
 
+import asyncio
 from dataclasses import asdict, dataclass
 
 from oo_app import accounts, connections, tips
-from oo_app.ops.backup import purge_key_backups
+from oo_app.ops.backup import purge_key_backups, strike
 from oo_app.runtime import Runtime
 
 
@@ -29,6 +30,7 @@ async def purge(rt: Runtime) -> Purged:
         decision_details=await tips.purge_details(rt),
         key_backups=purge_key_backups(rt.settings, rt.clock.now()),
     )
+    await asyncio.to_thread(strike, rt.settings, (await rt.vault.store.ledger()).keys())
     rt.vault.forget()
     if any(asdict(purged).values()):
         await rt.db.truncate_wal()
