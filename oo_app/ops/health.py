@@ -67,10 +67,9 @@ async def _data_folder(rt: Runtime) -> tuple[bool, str]:
 
 
 async def _database(rt: Runtime) -> tuple[bool, str]:
-    file = file_of(rt.settings.db_url)
-    if not file.exists() or not file.stat().st_size:
+    if not _is_there(rt):
         return True, "there is none yet; `oo run` makes it"
-    with closing(sqlite3.connect(file)) as opened:
+    with closing(sqlite3.connect(file_of(rt.settings.db_url))) as opened:
         if opened.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             return False, "damaged; `oo restore FILE` brings a backup back"
     revision = await _revision(rt)
@@ -96,7 +95,7 @@ async def _keys(rt: Runtime) -> tuple[bool, str]:
 
 
 async def _people(rt: Runtime) -> tuple[bool, str]:
-    if not await is_ready(rt, head()):
+    if not _is_there(rt) or not await is_ready(rt, head()):
         return True, "none to look at yet"
     missing, people = await accounts.keyless(rt)
     if missing:
@@ -105,7 +104,7 @@ async def _people(rt: Runtime) -> tuple[bool, str]:
 
 
 async def _ledger(rt: Runtime) -> tuple[bool, str]:
-    if not await is_ready(rt, head()):
+    if not _is_there(rt) or not await is_ready(rt, head()):
         return True, "none to look at yet"
     back = await accounts.undone_deletions(rt)
     if back:
@@ -149,6 +148,12 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("deletions", _ledger),
     ("key backups", _key_backups),
 )
+
+
+def _is_there(rt: Runtime) -> bool:
+    """Tell whether there is a database; asking SQLite would make one."""
+    file = file_of(rt.settings.db_url)
+    return file.exists() and file.stat().st_size > 0
 
 
 async def _revision(rt: Runtime) -> str | None:

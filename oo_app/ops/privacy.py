@@ -32,19 +32,21 @@ _log = log.get(__name__)
 async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
     """Return everything held about a person, opened, without our own secrets."""
     held: dict[str, Any] = {"account": asdict(await accounts.profile(rt, user_id)), "exported_at": rt.clock.now()}
+    vault = await rt.vault.for_user(user_id)
     for table in _tables_of_people(SQLModel.metadata):
-        held[table.name] = [row async for rows in _rows(rt, table, user_id) for row in rows]
+        held[table.name] = [row async for rows in _rows(rt, vault, table, user_id) for row in rows]
     return held
 
 
 async def export_text(rt: Runtime, user_id: str) -> AsyncGenerator[str]:
     """Give the same as JSON, piece by piece: a large account is never in memory whole, nor keeps others waiting."""
     account = asdict(await accounts.profile(rt, user_id))
+    vault = await rt.vault.for_user(user_id)  # kept, so that a deletion at the same moment ends the text, not breaks it
     yield f'{{\n"account": {_text([account])},\n"exported_at": {_text([rt.clock.now()])}'
     for table in _tables_of_people(SQLModel.metadata):
         lead = ""
         yield f',\n"{table.name}": ['
-        async for rows in _rows(rt, table, user_id):
+        async for rows in _rows(rt, vault, table, user_id):
             yield lead + await asyncio.to_thread(_text, rows)
             lead = ",\n"
         yield "]"
@@ -58,9 +60,8 @@ def _text(values: Sequence[object]) -> str:
     )
 
 
-async def _rows(rt: Runtime, table: Table, user_id: str) -> AsyncGenerator[list[dict[str, Any]]]:
+async def _rows(rt: Runtime, vault: PersonVault, table: Table, user_id: str) -> AsyncGenerator[list[dict[str, Any]]]:
     """Yield a person's rows of a table, opened, some at a time."""
-    vault = await rt.vault.for_user(user_id)
     (key,) = table.primary_key.columns
     query = select(table).where(table.c.user_id == user_id).order_by(key).limit(BATCH)
     rows = await _read(rt, query)

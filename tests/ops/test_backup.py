@@ -147,8 +147,9 @@ async def test_a_restore_brings_back_what_was_backed_up(rt: Runtime, tmp_path: P
         vault = await later.vault.for_user(ada.id)
         assert {item["content"] for item in (await ops.export(later, ada.id))["item"]} >= {"ada's task 0"}
         assert vault
-    assert restored.kept == tmp_path / "oo.db.before-20261123T090000Z"
-    assert {row[0] for row in select(restored.kept, 'SELECT id FROM "user"')} == {ada.id, ben.id}
+    kept = tmp_path / "oo.db.before-20261123T090000Z"
+    assert restored.kept == kept
+    assert {row[0] for row in select(kept, 'SELECT id FROM "user"')} == {ada.id, ben.id}
     assert not [name for name in names(tmp_path) if "restoring" in name]
     assert stat.S_IMODE((tmp_path / "oo.db").stat().st_mode) == 0o600
 
