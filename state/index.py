@@ -53,9 +53,8 @@ def explained(code: str | None) -> str:
 def farewell(remove: str, unsent: str) -> str:
     """Say that everything is gone, what stayed undone, and which sources a person has to remove oO from themselves."""
     asked = remove.lower().split(",")
-    titles = [
-        each.title for each in connections.sources_by_name().values() if {each.name, each.title.lower()} & {*asked}
-    ]
+    known = [*((each.name, each.title) for each in connections.sources_by_name().values()), *accounts.TITLES.items()]
+    titles = [title for name, title in known if {name, title.lower()} & {*asked}]
     removal = f"Please remove oO in {' and '.join(titles)} yourself." if titles else ""
     undone = unsent_in_words(int(unsent)) if unsent.isdecimal() and len(unsent) <= LONGEST_NUMBER else ""
     return " ".join(sentence for sentence in (DELETED, removal, undone) if sentence)

@@ -1,7 +1,7 @@
 """Leaving for good: rows erased, the key destroyed, both noted; and the replay that heals whatever was restored.
 
 The ledger stands in both stores, each half written in the transaction that does its part. Whichever of the two is
-restored, or whichever part a crash left out, the other half makes up for it at the next start (ADR 12).
+restored, or whichever part a crash left out, the other half makes up for it at the next start (ADR 13).
 """
 
 from collections.abc import Mapping

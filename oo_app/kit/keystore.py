@@ -1,7 +1,7 @@
 """The store of people's wrapped keys: a database of its own (OO_KEYS_URL), with its half of the deletion ledger.
 
 It knows no key in plain; `crypto.Vault` wraps and unwraps. The ledger stands in the main database as well, so that
-restoring either one alone heals at the next start (ADR 12).
+restoring either one alone heals at the next start (ADR 13).
 """
 
 import hashlib
