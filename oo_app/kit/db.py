@@ -127,6 +127,7 @@ class Database:
 
         False when somebody was reading from it for too long: the hourly purge does it then.
         """
+        await self.checkpoint()  # most of it in a thread, so that what keeps others waiting is short
         async with self._writer_lock, self.engine.connect() as connection:
             row = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()
         return not row[0]

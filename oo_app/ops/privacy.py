@@ -24,7 +24,7 @@ SECRET_IDS = frozenset({"session", "flow"})  # hashes of what a browser holds
 NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # float64, as a decision logs them
 JSON_COLUMNS = frozenset({"candidate_ids", "payload"})
 FLOAT_BYTES = 8
-BATCH = 50
+BATCH = 20
 
 _log = log.get(__name__)
 

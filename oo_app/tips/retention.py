@@ -9,7 +9,7 @@ from oo_app.runtime import Runtime
 from oo_app.tips.models import Decision
 
 DETAILED_FOR = timedelta(days=30)
-BATCH = 500
+BATCH = 50  # of up to some 40 kB each
 
 
 async def purge_details(rt: Runtime) -> int:
