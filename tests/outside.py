@@ -44,7 +44,7 @@ async def on_files_of(rt: Runtime, folder: Path, **changes: object) -> AsyncGene
     settings = rt.settings.model_copy(update={"oo_data_dir": folder, **changes})
     later = build(settings, clock=rt.clock, transport=rt.http.transport)
     await later.start()
-    later.bus.bind(wiring.handlers(later))
+    wiring.bind(later)
     try:
         yield later
     finally:

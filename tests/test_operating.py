@@ -109,6 +109,7 @@ def test_the_purge_counts(run: Command, folder: Path):
 
     assert ran.out.splitlines() == [
         "sessions: 0",
+        "tokens: 0",
         "round trips: 0",
         "facts: 0",
         "decision details: 0",

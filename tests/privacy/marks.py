@@ -19,7 +19,8 @@ PROJECT = "Zq7PlantedProject"
 ACCESS = "zq7-planted-access-token"
 REFRESH = "zq7-planted-refresh-token"
 OWNER_NAME = "Zq7PlantedOwner"
-MARKS = (MAIL, APPLE_MAIL, CONTENT, RECURRING, DETAIL, PROJECT, ACCESS, REFRESH, OWNER_NAME)
+TOKEN_NAME = "Zq7PlantedTokenName"
+MARKS = (MAIL, APPLE_MAIL, CONTENT, RECURRING, DETAIL, PROJECT, ACCESS, REFRESH, OWNER_NAME, TOKEN_NAME)
 
 
 class PlantedTodoist:

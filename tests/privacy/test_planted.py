@@ -28,6 +28,7 @@ from tests.privacy.marks import (
     CONTENT,
     MAIL,
     MARKS,
+    TOKEN_NAME,
     PlantedTodoist,
     files_below,
     forms_of,
@@ -47,7 +48,7 @@ async def live_a_little(rt: Runtime, app: httpx.ASGITransport, browser: Browser,
     """Use everything there is, so that everything is written that can be; return the secrets the browsers hold."""
     async with Browser(rt, app) as apple:
         await apple.sign_in(APPLE_MAIL, "apple")
-        held = [cookie.value for cookie in apple.client.cookies.jar if cookie.value]
+        held = secrets_of(apple)
     await browser.sign_in(MAIL)
     await browser.connect_todoist()
     for action in ("snooze", "done", "dismiss"):
@@ -57,12 +58,18 @@ async def live_a_little(rt: Runtime, app: httpx.ASGITransport, browser: Browser,
     await browser.client.get("/connect/todoist/start")
     await browser.client.get("/auth/google/callback", params={"state": MAIL, "code": CONTENT, "error": CONTENT})
     await browser.post("/api/v1/feedback", {"impression_id": CONTENT, "action": MAIL})
+    await browser.post("/api/v1/tokens", {"name": TOKEN_NAME})
     await browser.get("/api/v1/me/export")
     for job in wiring.jobs(rt):
         await job.run()
     await rt.bus.drain()
     await rt.jobs.settle()
-    return [*held, *(cookie.value for cookie in browser.client.cookies.jar if cookie.value)]
+    return [*held, *secrets_of(browser)]
+
+
+def secrets_of(browser: Browser) -> list[str]:
+    """Return what opens something here; `oo_person` only names somebody."""
+    return [cookie.value for cookie in browser.client.cookies.jar if cookie.value and cookie.name != "oo_person"]
 
 
 async def test_marked_strings_lie_readable_nowhere(
