@@ -5,8 +5,10 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import click
 from alembic import command
@@ -14,15 +16,16 @@ from alembic.util.exc import CommandError
 
 from oo_app import accounts, ops, sandbox, wiring
 from oo_app.kit import log
+from oo_app.kit.clock import Clock
 from oo_app.kit.config import Settings, SettingsError, explain
 from oo_app.kit.errors import OoError
 from oo_app.runtime import Runtime, build
-from oo_app.serve import ROOT, CannotStart, alembic_config, check_data_dir, check_keys
-from oo_app.serve import migrate as migrate_database
+from oo_app.serve import ROOT, alone, check_data_dir, check_keys
 from oo_app.serve import run as serve
 from oo_app.web.security import as_json
 
 LEAST_PYTHON = (3, 11)
+Result = TypeVar("Result")
 
 
 @click.group()
@@ -43,26 +46,118 @@ def migrate(*, check: bool) -> None:
     settings = Settings.load()
     check_data_dir(settings)
     if not check:
-        migrate_database(settings)
+        ops.migrate(settings)
         click.echo("The database is up to date.")
         return
     with _scratch_database(settings) as scratch:
-        migrate_database(scratch)
+        ops.migrate(scratch)
         try:
-            command.check(alembic_config(scratch))
+            command.check(ops.alembic_config(scratch))
         except CommandError as error:
             raise click.ClickException(str(error)) from error
 
 
 @oo.command()
 def doctor() -> None:
-    """Explain each variable and tell whether the installation can start."""
+    """Explain each variable, examine the installation, and tell whether it can start (else the exit code is 1)."""
     settings = Settings.load()
     check_data_dir(settings)
     check_keys(settings)
     for name, default, meaning in explain():
         click.echo(f"{name:26} {meaning}{f' [{default}]' if default else ''}")
+    click.echo()
+
+    async def run(rt: Runtime) -> tuple[ops.Found, ...]:
+        return await ops.examine(rt)
+
+    found = _with_runtime(settings, run)
+    for each in found:
+        click.echo(f"{'ok' if each.is_ok else 'NOT OK':8} {each.name:12} {each.said}")
+    if not all(each.is_ok for each in found):
+        sys.exit(1)
     click.echo(f"\nReady to start: {settings.base_url}, {'with' if settings.has_sandbox else 'without'} the sandbox.")
+
+
+@oo.command()
+@click.argument("file", required=False)
+@click.option("--keys", is_flag=True, help="Copy people's keys instead; our own copies older than 7 days are removed.")
+@click.pass_obj
+def backup(here: Path, *, file: str | None, keys: bool) -> None:
+    """Copy the database to FILE (one in data/backups by default), also while oO runs. No key is in it."""
+    settings, now = Settings.load(), Clock().now()
+    target = here / file if file else None
+    written = (ops.backup_keys if keys else ops.backup)(settings, target, now)
+    people = f"{written.people} {'person' if written.people == 1 else 'people'}"
+    click.echo(f"Wrote {written.file}: {'the keys of ' if keys else ''}{people}, {written.size} bytes.")
+    if written.outdated:
+        click.echo(f"Removed {written.outdated} of the earlier copies, older than 7 days.")
+    click.echo(
+        "Keep it apart from the database's backups, and for 7 days at most: with it, the deleted can be read again."
+        if keys
+        else "People's keys are not in it: back them up by themselves, with --keys."
+    )
+
+
+@oo.command()
+@click.argument("file")
+@click.option("--keys", is_flag=True, help="Add the keys of FILE that are missing, of nobody who was deleted.")
+@click.pass_obj
+def restore(here: Path, *, file: str, keys: bool) -> None:
+    """Put the backup FILE in the place of the database. oO must not be running; what was there is kept."""
+    settings = Settings.load()
+    check_data_dir(settings)
+    log.configure(as_json=settings.is_production)
+    with alone(settings):
+        if keys:
+            ops.migrate(settings)
+            came = asyncio.run(ops.restore_keys(settings, here / file, Clock()))
+            click.echo(f"Added {came.added} keys. Left out, because their people were deleted: {came.forgotten}.")
+            _say_kept(came.kept)
+            return
+        restored = asyncio.run(ops.restore(settings, here / file, Clock()))
+    click.echo(f"Restored. People: {restored.people}. Everybody has to sign in again.")
+    click.echo(f"Deleted since the backup, and forgotten again: {restored.forgotten}.")
+    if restored.keyless:
+        click.echo(
+            f"Without a key, so that nothing of theirs can be read: {restored.keyless} (`oo restore --keys FILE`)."
+        )
+    if restored.dropped:
+        click.echo(
+            f"Completions of recurring tasks that may have been made already, and are not sent: {restored.dropped}."
+        )
+    _say_kept(restored.kept)
+
+
+def _say_kept(kept: Path | None) -> None:
+    if kept:
+        click.echo(f"What was there is kept as {kept}; remove it when all is well.")
+
+
+@oo.command()
+def purge() -> None:
+    """Drop what has had its time, as happens every hour while oO runs."""
+    purged = _with_database(ops.purge)
+    for name, count in asdict(purged).items():
+        click.echo(f"{name.replace('_', ' ')}: {count}")
+
+
+@oo.group()
+def keys() -> None:
+    """Look after the keys that everything private is sealed with."""
+
+
+@keys.command()
+def rotate() -> None:
+    """Bring everything under the first of OO_ENCRYPTION_KEYS and OO_SECRET_KEYS, so that the others can go."""
+    rotated = _with_database(ops.rotate)
+    click.echo(f"Now under the first of OO_ENCRYPTION_KEYS: {rotated.keys} people's keys more than before.")
+    click.echo(
+        f"Now under the first of OO_SECRET_KEYS: {rotated.addresses} addresses, {rotated.owners} connections more."
+    )
+    if rotated.unread:
+        click.echo(f"{rotated.unread} connections are read again first; run this once more in some minutes.")
+        return
+    click.echo("The other keys can be dropped once oO has run with the first ones for ten minutes.")
 
 
 @oo.group()
@@ -79,7 +174,7 @@ def user_export(email: str) -> None:
         held = [await ops.export(rt, user_id) for user_id in await _people(rt, email)]
         click.echo(as_json(held[0] if len(held) == 1 else held))
 
-    _with_runtime(run)
+    _with_database(run)
 
 
 @user.command("delete")
@@ -96,7 +191,7 @@ def user_delete(email: str) -> None:
                 click.echo(f"Done in oO, but not completed at the source: {deleted.unsent}.")
             click.echo("Deleted.")
 
-    _with_runtime(run)
+    _with_database(run)
 
 
 def main() -> None:
@@ -104,9 +199,10 @@ def main() -> None:
     os.umask(0o077)  # what is written holds people's data: nobody else on this machine reads it
     if sys.version_info < LEAST_PYTHON:
         sys.exit("oO needs Python 3.11 or newer.")
+    here = Path.cwd()
     os.chdir(ROOT)  # `.env`, `data/` and the built pages belong to the checkout, wherever one stands
     try:
-        oo(standalone_mode=False)
+        oo(standalone_mode=False, obj=here)
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
     except UnicodeDecodeError:
@@ -114,7 +210,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (SettingsError, CannotStart, OoError) as error:
+    except (SettingsError, ops.CannotStart, OoError) as error:
         sys.exit(str(error))
 
 
@@ -133,21 +229,31 @@ def _scratch_database(settings: Settings) -> Generator[Settings]:
         yield settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{Path(folder) / 'check.db'}"})
 
 
-def _with_runtime(call: Callable[[Runtime], Awaitable[None]]) -> None:
-    async def opened() -> None:
-        settings = Settings.load()
-        log.configure(as_json=settings.is_production)
-        if settings.has_sandbox:
-            settings = settings.with_stand_ins(sandbox.apple_private_key(settings.oo_data_dir))
+def _with_database(call: Callable[[Runtime], Awaitable[Result]]) -> Result:
+    """Call with a runtime whose database is up to date, and in which nobody is back who was deleted."""
+    settings = Settings.load()
+    log.configure(as_json=settings.is_production)
+    if settings.has_sandbox:
+        settings = settings.with_stand_ins(sandbox.apple_private_key(settings.oo_data_dir))
+
+    async def ready(rt: Runtime) -> Result:
+        if not await ops.is_ready(rt, ops.head()):
+            msg = "The database is not up to date; `oo migrate` brings it there."
+            raise click.ClickException(msg)
+        await accounts.replay(rt)
+        wiring.bind(rt)
+        return await call(rt)
+
+    return _with_runtime(settings, ready)
+
+
+def _with_runtime(settings: Settings, call: Callable[[Runtime], Awaitable[Result]]) -> Result:
+    async def opened() -> Result:
         rt = build(settings)
         await rt.start()
         try:
-            if not await ops.is_ready(rt, ops.head()):
-                msg = "The database is not up to date; `oo migrate` brings it there."
-                raise click.ClickException(msg)
-            wiring.bind(rt)
-            await call(rt)
+            return await call(rt)
         finally:
             await rt.stop()
 
-    asyncio.run(opened())
+    return asyncio.run(opened())

@@ -13,16 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError
 
+from oo_app import accounts
 from oo_app.kit import log
 from oo_app.kit.config import Settings, SettingsError
 from oo_app.kit.crypto import Vault
 from oo_app.kit.process import put_first_on_path, set_environment
+from oo_app.ops import CannotStart, migrate
+from oo_app.runtime import build
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / ".web"
@@ -47,10 +45,6 @@ BACKLOG = 2048
 BODY_LIMIT = 64 * 1024
 
 
-class CannotStart(Exception):
-    """Something outside keeps us from starting; one clear line."""
-
-
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
     log.configure(as_json=settings.is_production)
@@ -58,34 +52,29 @@ def run(settings: Settings) -> None:
     check_keys(settings)
     put_first_on_path(Path(sys.executable).parent)  # Node comes as a Python package, beside our interpreter
     set_environment(ENVIRONMENT)
-    with _alone(settings), _listening(settings) as listener:
+    with alone(settings), _listening(settings) as listener:
         build_front_end()
         migrate(settings)
+        heal(settings)
         _serve(settings, listener)
 
 
-def migrate(settings: Settings) -> None:
-    """Bring the database to the newest version; CannotStart when it cannot be opened."""
-    file = make_url(settings.db_url).database
-    if file and not Path(file).parent.is_dir():
-        msg = f"DATABASE_URL: cannot open or migrate the database (there is no folder {Path(file).parent})"
-        raise CannotStart(msg)
-    try:
-        command.upgrade(alembic_config(settings), "head")
-    except DatabaseError as error:
-        msg = f"DATABASE_URL: cannot open or migrate the database ({error.orig})"
-        raise CannotStart(msg) from error
-    except CommandError as error:
-        msg = f"DATABASE_URL: the database is of another version of oO ({error})"
-        raise CannotStart(msg) from error
+def heal(settings: Settings) -> None:
+    """Forget again whoever came back by a restore or a crash; CannotStart when people are there and no key is."""
 
+    async def replayed() -> None:
+        rt = build(settings)
+        await rt.start()
+        try:
+            await accounts.replay(rt)
+            missing, people = await accounts.keyless(rt)
+        finally:
+            await rt.stop()
+        if people and missing == people:
+            msg = "OO_KEYS_URL: no key of anybody in the database is there; `oo restore --keys FILE` brings them back"
+            raise CannotStart(msg)
 
-def alembic_config(settings: Settings) -> Config:
-    """Return alembic's configuration for a database."""
-    config = Config(str(ROOT / "alembic.ini"))
-    config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
-    config.attributes["url"] = settings.db_url
-    return config
+    asyncio.run(replayed())
 
 
 def build_front_end() -> None:
@@ -161,7 +150,7 @@ def _files() -> Iterator[Path]:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Generator[None]:
+def alone(settings: Settings) -> Generator[None]:
     """Hold the data folder: a second process on it would run the same jobs and spend the same tokens."""
     with (settings.oo_data_dir / ".lock").open("w") as lock:
         try:

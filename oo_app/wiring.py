@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from oo_app import accounts, signals, tips
+from oo_app import ops, signals, tips
 from oo_app.events import FeedbackReward, SourceDisconnected, TaskCompleted, TasksSynced
 from oo_app.kit.bus import Delivered, Handler
 from oo_app.kit.db import Emitted
@@ -42,10 +42,7 @@ def jobs(rt: Runtime) -> Sequence[Job]:
     """Return what runs by the clock."""
 
     async def purge() -> None:
-        await accounts.purge_flows(rt)
-        await accounts.purge_sessions(rt)
-        await accounts.purge_tokens(rt)
-        await rt.bus.purge()
+        await ops.purge(rt)
 
     return (
         Job("checkpoint", 5, rt.db.checkpoint),

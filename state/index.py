@@ -13,6 +13,7 @@ PROBLEMS = {
     "mismatch": "That sign-in did not start in this browser. Please sign in again.",
     "untrusted": "The answer could not be trusted. Please sign in again.",
     "unverified": "Your address is not verified there yet. Please verify it, then sign in again.",
+    "keyless": "Your account cannot be opened here just now. Please tell whoever runs this oO.",
     "unavailable": "That sign-in cannot be reached just now. Please try again in a moment.",
     "busy": "That was a little often. Please wait a minute, then sign in again.",
     "unknown": "Signing in did not work. Please try again.",
@@ -52,9 +53,8 @@ def explained(code: str | None) -> str:
 def farewell(remove: str, unsent: str) -> str:
     """Say that everything is gone, what stayed undone, and which sources a person has to remove oO from themselves."""
     asked = remove.lower().split(",")
-    titles = [
-        each.title for each in connections.sources_by_name().values() if {each.name, each.title.lower()} & {*asked}
-    ]
+    known = [*((each.name, each.title) for each in connections.sources_by_name().values()), *accounts.TITLES.items()]
+    titles = [title for name, title in known if {name, title.lower()} & {*asked}]
     removal = f"Please remove oO in {' and '.join(titles)} yourself." if titles else ""
     undone = unsent_in_words(int(unsent)) if unsent.isdecimal() and len(unsent) <= LONGEST_NUMBER else ""
     return " ".join(sentence for sentence in (DELETED, removal, undone) if sentence)

@@ -20,7 +20,9 @@ class Form:
         self.buttons: dict[str, tuple[str, str] | None] = {}
 
 
-class _Forms(HTMLParser):
+class Forms(HTMLParser):
+    """Reads the forms of a page."""
+
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
@@ -91,7 +93,7 @@ class Browser:
     async def press(self, button: str, **fields: str) -> httpx.Response:
         """Press a button of the page that is open, filling fields first."""
         assert self.page is not None
-        parser = _Forms()
+        parser = Forms()
         parser.feed(self.page.text)
         form = next(f for f in parser.forms if button in f.buttons)
         sent = form.fields | fields

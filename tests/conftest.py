@@ -23,6 +23,7 @@ from oo_app.kit.config import Settings
 from oo_app.runtime import Runtime, build, use
 from oo_app.serve import migrate
 from tests.browser import Browser
+from tests.commands import run  # noqa: F401 -- a fixture of all tests
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday morning
 KEY = "0123456789abcdef0123456789abcdef"

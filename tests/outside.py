@@ -1,6 +1,7 @@
 """Turning the outside world: settings, the sandbox's knobs, answers held back; what left for it, what lies on disk."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 from oo_app import sandbox, web, wiring
 from oo_app.kit.crypto import Vault
 from oo_app.kit.http import Http
-from oo_app.runtime import Runtime, use
+from oo_app.runtime import Runtime, build, use
 from tests.browser import Browser
 from tests.conftest import Outside
 
@@ -35,6 +36,29 @@ async def rekeyed(rt: Runtime, secret_keys: str) -> AsyncGenerator[Runtime]:
     await vault.start()
     yield replace(rt, settings=settings, vault=vault)
     await vault.stop()
+
+
+@asynccontextmanager
+async def on_files_of(rt: Runtime, folder: Path, **changes: object) -> AsyncGenerator[Runtime]:
+    """Run on a folder's database and keys, as after a restart there, before anything is healed."""
+    settings = rt.settings.model_copy(update={"oo_data_dir": folder, **changes})
+    later = build(settings, clock=rt.clock, transport=rt.http.transport)
+    await later.start()
+    wiring.bind(later)
+    try:
+        yield later
+    finally:
+        await later.jobs.settle()
+        await later.stop()
+
+
+async def snapshot(rt: Runtime, folder: Path) -> Path:
+    """Copy database and keys to another folder."""
+    await rt.db.truncate_wal()
+    folder.mkdir()
+    for file in rt.settings.oo_data_dir.glob("*.db"):
+        shutil.copy(file, folder / file.name)
+    return folder
 
 
 def moved(rt: Runtime, base_url: str) -> tuple[Runtime, httpx.ASGITransport]:

@@ -1,6 +1,7 @@
 """Who somebody is: sign-in, sessions, tokens, consent, preferences."""
 
 from oo_app.accounts.flows import Begun, Taken, begin_flow, purge_flows, take_flow
+from oo_app.accounts.ledger import Replayed, erase, keyless, replay, undone_deletions
 from oo_app.accounts.oidc import (
     TITLES,
     Person,
@@ -17,17 +18,25 @@ from oo_app.accounts.service import (
     Chosen,
     Profile,
     choose,
-    erase,
     find_by_email,
     identity_tokens,
     is_time_zone,
     preferences,
     profile,
+    rehash_addresses,
     sign_in,
     suggest_time_zone,
     time_zones,
 )
-from oo_app.accounts.sessions import ABSOLUTE, Caller, caller, close_session, find_caller, purge_sessions
+from oo_app.accounts.sessions import (
+    ABSOLUTE,
+    Caller,
+    caller,
+    close_session,
+    end_all,
+    find_caller,
+    purge_sessions,
+)
 from oo_app.accounts.tokens import Minted, TokenView, bearer, mint, purge_tokens, tokens, withdraw_token
 
 __all__ = [
@@ -42,6 +51,7 @@ __all__ = [
     "Person",
     "Profile",
     "Provider",
+    "Replayed",
     "Taken",
     "TokenView",
     "authorization_url",
@@ -50,6 +60,7 @@ __all__ = [
     "caller",
     "choose",
     "close_session",
+    "end_all",
     "erase",
     "find_by_email",
     "find_caller",
@@ -58,17 +69,21 @@ __all__ = [
     "is_available",
     "is_time_zone",
     "issuer",
+    "keyless",
     "mint",
     "preferences",
     "profile",
     "purge_flows",
     "purge_sessions",
     "purge_tokens",
+    "rehash_addresses",
+    "replay",
     "revoke_identity",
     "sign_in",
     "suggest_time_zone",
     "take_flow",
     "time_zones",
     "tokens",
+    "undone_deletions",
     "withdraw_token",
 ]

@@ -66,7 +66,8 @@ async def take_flow(rt: Runtime, purpose: str, state: str, browser: str) -> Take
     return Taken(nonce=nonce, verifier=verifier, user_id=flow.user_id)
 
 
-async def purge_flows(rt: Runtime) -> None:
-    """Drop round trips that never came back."""
+async def purge_flows(rt: Runtime) -> int:
+    """Drop round trips that never came back; return how many."""
     async with rt.db.begin() as tx:
-        await tx.session.execute(delete(Flow).where(col(Flow.expires_at) <= tx.now))
+        gone = await tx.session.execute(delete(Flow).where(col(Flow.expires_at) <= tx.now).returning(col(Flow.id)))
+        return len(gone.all())

@@ -1,4 +1,4 @@
-"""Tables of who somebody is: user, identity, session, token, consent, preferences, and sign-ins under way."""
+"""Tables of who somebody is: user, identity, session, token, consent, preferences, sign-ins under way; who has left."""
 
 from datetime import datetime
 
@@ -92,3 +92,10 @@ class Flow(SQLModel, table=True):
     user_id: str | None = Field(default=None, foreign_key=USER, ondelete="CASCADE", index=True)
     secrets: str
     expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class Deletion(SQLModel, table=True):
+    """Somebody was deleted: nothing but the hash of their id. The key store has the other half of this ledger."""
+
+    person_hash: str = Field(primary_key=True, max_length=64)
+    at: datetime = Field(sa_type=UtcDateTime)

@@ -1,5 +1,7 @@
 """Who somebody is: signing in, the profile shown, preferences, leaving."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -7,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
@@ -15,16 +17,20 @@ from sqlmodel import col
 from oo_app.accounts.models import Consent, Identity, Preferences, User
 from oo_app.accounts.oidc import Person
 from oo_app.accounts.sessions import open_session
+from oo_app.kit import log
 from oo_app.kit.config import Settings
 from oo_app.kit.crypto import Place, hash_token
 from oo_app.kit.db import Tx
-from oo_app.kit.errors import NotFound
+from oo_app.kit.errors import Invalid, NotFound
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 
 DOCUMENTS = {"terms": "2026-11-22", "privacy": "2026-11-25"}
 NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})  # files beside the zones; they differ by machine
 SANDBOX_ADMIN = "admin@sandbox.test"
+BATCH = 500
+
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,22 @@ class Chosen:
 async def sign_in(rt: Runtime, person: Person, *, replacing: str | None) -> tuple[str, str]:
     """Find or make the account of a validated identity, record consent, open a session: (user id, cookie value).
 
-    Identities are never linked by address; another issuer or subject is another account.
+    Identities are never linked by address; another issuer or subject is another account. Raises Invalid when the
+    account is there and its key is not.
     """
+    try:
+        return await _sign_in(rt, person, replacing)
+    except NotFound:
+        pass  # deleted at this very moment, so that what comes is somebody new; or without a key
+    try:
+        return await _sign_in(rt, person, replacing)
+    except NotFound as error:
+        _log.error("account.keyless", provider=urlsplit(person.issuer).hostname)
+        msg = "This account cannot be opened here"
+        raise Invalid(msg, code="keyless") from error
+
+
+async def _sign_in(rt: Runtime, person: Person, replacing: str | None) -> tuple[str, str]:
     subject = hash_token(f"{person.issuer}\x1f{person.subject}")
     user_id = await _find(rt, person.issuer, subject) or await _create(rt, person, subject)
     vault = await rt.vault.for_user(user_id)
@@ -130,6 +150,41 @@ async def find_by_email(rt: Runtime, email: str) -> list[str]:
         return list((await session.execute(query)).scalars().all())
 
 
+async def rehash_addresses(rt: Runtime) -> int:
+    """Make the look-up hashes of all addresses anew with the active OO_SECRET_KEYS; return how many were not yet.
+
+    People without a key are passed over: their address cannot be read.
+    """
+    changed, last = 0, ""
+    while rows := await _addresses(rt, last):
+        last = rows[-1].id
+        anew: dict[str, tuple[str, str]] = {}
+        for row in rows:
+            with suppress(NotFound):
+                vault = await rt.vault.for_user(row.user_id)
+                address = vault.open(row.email, Place("user", row.user_id, "email"))
+                anew[row.id] = row.email_hash, rt.vault.lookup(address.lower())
+        async with rt.db.begin() as tx:
+            for identity_id, (before, after) in anew.items():
+                if before != after:
+                    mine = (col(Identity.id) == identity_id, col(Identity.email_hash) == before)
+                    await tx.session.execute(update(Identity).where(*mine).values(email_hash=after))
+                    changed += 1
+    return changed
+
+
+async def _addresses(rt: Runtime, after: str) -> Sequence[Row[str, str, str, bytes]]:
+    query = (
+        select(col(Identity.id), col(Identity.user_id), col(Identity.email_hash), col(User.email))
+        .join(User, col(User.id) == col(Identity.user_id))
+        .where(col(Identity.id) > after)
+        .order_by(col(Identity.id))
+        .limit(BATCH)
+    )
+    async with rt.db.read() as session:
+        return (await session.execute(query)).all()
+
+
 # Built once: a statement made anew for each call costs as much as running it.
 _CHOSEN = select(*(getattr(Preferences, name) for name in Chosen.__dataclass_fields__)).where(
     col(Preferences.user_id) == bindparam("user_id")
@@ -160,13 +215,6 @@ async def suggest_time_zone(tx: Tx, user_id: str, time_zone: str) -> None:
         return
     untold = (col(Preferences.user_id) == user_id, col(Preferences.time_zone).is_(None))
     await tx.session.execute(update(Preferences).where(*untold).values(time_zone=time_zone))
-
-
-async def erase(rt: Runtime, user_id: str) -> None:
-    """Remove a person: one delete that cascades, then the key, so that copies are unreadable."""
-    async with rt.db.begin() as tx:
-        await tx.session.execute(delete(User).where(col(User.id) == user_id))
-    await rt.vault.destroy_for(user_id)
 
 
 async def identity_tokens(rt: Runtime, user_id: str) -> list[tuple[str, str]]:
@@ -220,7 +268,7 @@ async def _create(rt: Runtime, person: Person, subject: str) -> str:
             )
     except IntegrityError:
         # Two first sign-ins at once: the unique identity decided, and the other one won.
-        await rt.vault.destroy_for(user_id)
+        await rt.vault.destroy_for([user_id], rt.clock.now())
         winner = await _find(rt, person.issuer, subject)
         if winner is None:
             raise

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, delete, or_, select, update
 from sqlmodel import col
 
-from oo_app.accounts.models import Session, User
+from oo_app.accounts.models import ApiToken, Flow, Session, User
 from oo_app.kit.crypto import hash_token, new_token
 from oo_app.kit.db import Tx
 from oo_app.kit.errors import NotSignedIn
@@ -72,11 +72,19 @@ async def close_session(rt: Runtime, token: str | None) -> None:
             await tx.session.execute(delete(Session).where(col(Session.id) == hash_token(token)))
 
 
-async def purge_sessions(rt: Runtime) -> None:
-    """Drop sessions that have run out."""
+async def purge_sessions(rt: Runtime) -> int:
+    """Drop sessions that have run out; return how many."""
     async with rt.db.begin() as tx:
         ended = or_(col(Session.seen_at) <= tx.now - SLIDING, col(Session.created_at) <= tx.now - ABSOLUTE)
-        await tx.session.execute(delete(Session).where(ended))
+        gone = await tx.session.execute(delete(Session).where(ended).returning(col(Session.id)))
+        return len(gone.all())
+
+
+async def end_all(rt: Runtime) -> None:
+    """End all that opens the door: after a restore, what was ended since the backup must not come back."""
+    async with rt.db.begin() as tx:
+        for opener in (Session, Flow, ApiToken):
+            await tx.session.execute(delete(opener))
 
 
 async def _touch(rt: Runtime, session_id: str) -> None:

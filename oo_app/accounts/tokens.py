@@ -112,7 +112,8 @@ async def bearer(rt: Runtime, token: str) -> Caller:
     return Caller(user_id=row.user_id, session_id=row.id, role="user")
 
 
-async def purge_tokens(rt: Runtime) -> None:
-    """Drop tokens that have run out."""
+async def purge_tokens(rt: Runtime) -> int:
+    """Drop tokens that have run out; return how many."""
     async with rt.db.begin() as tx:
-        await tx.session.execute(delete(ApiToken).where(col(ApiToken.expires_at) <= tx.now))
+        gone = delete(ApiToken).where(col(ApiToken.expires_at) <= tx.now).returning(col(ApiToken.id))
+        return len((await tx.session.execute(gone)).all())

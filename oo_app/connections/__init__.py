@@ -15,7 +15,7 @@ from oo_app.connections.service import (
     seal_place,
     wished,
 )
-from oo_app.connections.store import Held, connection_id_of, held, source_of, sources_by_name
+from oo_app.connections.store import Held, connection_id_of, held, rehash_owners, source_of, sources_by_name
 
 __all__ = [
     "REVOKE_TIMEOUT_S",
@@ -33,6 +33,7 @@ __all__ = [
     "mark_read",
     "overview",
     "readings",
+    "rehash_owners",
     "revoke",
     "seal_place",
     "source_of",

@@ -18,6 +18,7 @@ from oo_app.connections.store import (
     Held,
     connection_id_of,
     held,
+    is_kept,
     keep_grant,
     keep_refreshed,
     sources_by_name,
@@ -75,9 +76,13 @@ async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, stat
         raise Invalid(msg, code="untrusted")
     existing = await connection_id_of(rt, user_id, source_name)
     replaced = await held(rt, existing) if existing else None
-    connection_id = await keep_grant(rt, user_id, source_name, grant)
+    try:
+        connection_id = await keep_grant(rt, user_id, source_name, grant)
+    except NotFound:
+        await _end_unkept(rt, source, grant.access_token)  # whoever asked for it was deleted meanwhile
+        raise
     if replaced and replaced.access_token != grant.access_token:
-        await _end_replaced(rt, replaced)
+        await _end_unkept(rt, source, replaced.access_token)
     return connection_id
 
 
@@ -95,10 +100,10 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
             connection = await _refreshed(rt, connection)
         try:
             try:
-                return await call(_door(rt, connection), connection)
+                return await call(_door(rt, connection.access_token), connection)
             except TokenRefused:
                 connection = await _refreshed(rt, connection)
-            return await call(_door(rt, connection), connection)
+            return await call(_door(rt, connection.access_token), connection)
         except (TokenRefused, NotPermitted) as error:
             await _mark_refused(rt, connection)
             raise ReconnectNeeded from error
@@ -114,27 +119,30 @@ async def revoke(rt: Runtime, connection_id: str) -> bool:
         async with rt.clock.timeout(REVOKE_TIMEOUT_S):
             connection = await held(rt, connection_id)
             if connection.needs_attention:  # whatever was refused, the grant may live
-                await call(_door(rt, connection), connection)
+                await call(_door(rt, connection.access_token), connection)
             else:
                 await with_access(rt, connection_id, call)
-    except (SourceDown, NotPermitted, TimeoutError):
+    except (SourceDown, NotPermitted, TimeoutError, Invalid):
         return False
-    except (ReconnectNeeded, TokenRefused, NotFound):
-        return True  # the source has ended the grant already, or it was taken back here at the same moment
+    except (ReconnectNeeded, TokenRefused):
+        return True  # the source has ended the grant already
+    except NotFound:
+        # Taken back here at the same moment; or the person's key is gone, and with it the way to take it back.
+        return not await is_kept(rt, connection_id)
     return True
 
 
-def _door(rt: Runtime, connection: Held) -> Door:
-    return Door(rt.http, rt.settings, connection.access_token, rt.clock.now())
+def _door(rt: Runtime, access_token: str) -> Door:
+    return Door(rt.http, rt.settings, access_token, rt.clock.now())
 
 
-async def _end_replaced(rt: Runtime, replaced: Held) -> None:
-    """Take back the grant that a new one has replaced: nobody could from here, once its tokens are forgotten."""
+async def _end_unkept(rt: Runtime, source: Source, access_token: str) -> None:
+    """Take back a grant that is not kept, or no longer: nobody could from here, once its tokens are forgotten."""
     try:
         async with rt.clock.timeout(REVOKE_TIMEOUT_S):
-            await sources_by_name()[replaced.source].revoke(_door(rt, replaced))
+            await source.revoke(_door(rt, access_token))
     except (SourceDown, NotPermitted, TokenRefused, TimeoutError) as error:
-        _log.warning("grant.left", connection_id=replaced.id, cause=type(error).__name__)
+        _log.warning("grant.left", source=source.name, cause=type(error).__name__)
 
 
 @asynccontextmanager

@@ -1,12 +1,12 @@
 """Connections as they are kept: opening the seals, storing a grant, moving the cursor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
@@ -16,6 +16,8 @@ from oo_app.kit.errors import NotFound
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 from oo_app.sources import SOURCES, Grant, Source
+
+BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,12 @@ async def connection_id_of(rt: Runtime, user_id: str, source_name: str) -> str |
         return (await session.execute(_id_of(user_id, source_name))).scalar_one_or_none()
 
 
+async def is_kept(rt: Runtime, connection_id: str) -> bool:
+    """Tell whether a connection is still there."""
+    async with rt.db.read() as session:
+        return await session.get(Connection, connection_id) is not None
+
+
 async def keep_grant(rt: Runtime, user_id: str, source_name: str, grant: Grant) -> str:
     """Store a new grant, sealed; one that stood before is replaced, and its source read from the start."""
     vault = await rt.vault.for_user(user_id)
@@ -103,6 +111,52 @@ async def keep_grant(rt: Runtime, user_id: str, source_name: str, grant: Grant) 
             tx.session.add(Connection(id=connection_id, user_id=user_id, source=source_name, **values))
         tx.emit(SourceConnected(user_id, connection_id, source_name))
     return connection_id
+
+
+async def rehash_owners(rt: Runtime) -> tuple[int, int]:
+    """Make the hashes of whose accounts are connected anew with the active OO_SECRET_KEYS.
+
+    Return how many were not yet, and how many cannot be: their cursor does not say whose account it is, so they are
+    read from the start, which tells. People without a key are passed over.
+    """
+    changed, unknown, last = 0, 0, ""
+    while rows := await _owned(rt, last):
+        last = rows[-1].id
+        for row in rows:
+            try:
+                vault = await rt.vault.for_user(row.user_id)
+            except NotFound:
+                continue
+            owner = None
+            if row.cursor is not None:
+                cursor = vault.open(row.cursor, Place("connection", row.id, "cursor"))
+                owner = sources_by_name()[row.source].owner_in(cursor)
+            owner_hash = rt.vault.lookup(f"{row.source}:{owner}") if owner else None
+            if owner_hash == row.owner_hash:
+                continue
+            changed, unknown = changed + bool(owner), unknown + (not owner)
+            async with rt.db.begin() as tx:
+                values = {"owner_hash": owner_hash} if owner else {"cursor": None, "next_read_at": tx.now}
+                mine = (col(Connection.id) == row.id, col(Connection.owner_hash) == row.owner_hash)
+                await tx.session.execute(update(Connection).where(*mine).values(**values))
+    return changed, unknown
+
+
+async def _owned(rt: Runtime, after: str) -> Sequence[Row[str, str, str, str | None, bytes | None]]:
+    query = (
+        select(
+            col(Connection.id),
+            col(Connection.user_id),
+            col(Connection.source),
+            col(Connection.owner_hash),
+            col(Connection.cursor),
+        )
+        .where(col(Connection.owner_hash).is_not(None), col(Connection.id) > after)
+        .order_by(col(Connection.id))
+        .limit(BATCH)
+    )
+    async with rt.db.read() as session:
+        return (await session.execute(query)).all()
 
 
 async def keep_refreshed(rt: Runtime, connection: Held, grant: Grant) -> None:

@@ -117,10 +117,11 @@ class Bus:
             total += handled
         return total
 
-    async def purge(self) -> None:
-        """Drop facts delivered more than thirty days ago."""
+    async def purge(self) -> int:
+        """Drop facts delivered more than thirty days ago; return how many."""
         async with self._db.begin() as tx:
-            await tx.session.execute(delete(Outbox).where(col(Outbox.done_at) < tx.now - KEPT))
+            old = delete(Outbox).where(col(Outbox.done_at) < tx.now - KEPT)
+            return len((await tx.session.execute(old.returning(col(Outbox.seq)))).all())
 
     async def backlog(self) -> Backlog:
         """Count what is not handled."""

@@ -7,33 +7,23 @@ A person's data key (256 bits) is wrapped by the active OO_ENCRYPTION_KEYS and k
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, insert, select
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from oo_app.kit.config import Settings, SettingsError
 from oo_app.kit.errors import Invalid, NotFound
-from oo_app.kit.sqlite import open_engine
+from oo_app.kit.keystore import KeyStore
 
 NONCE_LENGTH = 12
 TOKEN_BYTES = 32
 CACHED_KEYS = 4096
-
-_metadata = MetaData()
-_person_keys = Table(
-    "person_key",
-    _metadata,
-    Column("user_id", String(36), primary_key=True),
-    Column("wrapped", LargeBinary, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,35 +64,37 @@ class Vault:
 
     def __init__(self, settings: Settings) -> None:
         """Derive the wrapping and signing keys from the settings."""
-        self._url = settings.keys_url
-        self._wrap = MultiFernet([Fernet(_fernet_key(k, "wrap")) for k in settings.encryption_keys])
+        self.store = KeyStore(settings.keys_url)
+        self._wrapping = [Fernet(_fernet_key(k, "wrap")) for k in settings.encryption_keys]
+        self._wrap = MultiFernet(self._wrapping)
         self._box = MultiFernet([Fernet(_fernet_key(k, "box")) for k in settings.secret_keys])
         self._lookup_keys = [_derive(k, "lookup") for k in settings.secret_keys]
-        self._engine: AsyncEngine | None = None
         self._people: OrderedDict[str, PersonVault] = OrderedDict()
+        self._destroyed: set[str] = set()
 
     async def start(self) -> None:
         """Open the key store, making it where there is none; SettingsError when it or its keys cannot be read."""
-        self._engine = open_engine(self._url, pragmas=("secure_delete=ON",))
+        await self.store.start()
         try:
-            await self._check()
+            for _, wrapped in (await self.store.page())[:1]:
+                self.unwrapped(wrapped)
         except SettingsError:
             await self.stop()
             raise
-        if self._engine.url.database:
-            os.chmod(self._engine.url.database, 0o600)  # noqa: PTH101 -- once, at the start
 
     async def stop(self) -> None:
         """Close the key store and forget every key."""
+        self.forget()
+        await self.store.stop()
+
+    def forget(self) -> None:
+        """Drop the keys kept in memory: one that another process destroyed is then gone here, too."""
         self._people.clear()
-        if self._engine:
-            await self._engine.dispose()
 
     async def create_for(self, user_id: str) -> PersonVault:
         """Make and keep the key of a new person."""
         key = AESGCM.generate_key(bit_length=256)
-        async with self._store.begin() as connection:
-            await connection.execute(insert(_person_keys).values(user_id=user_id, wrapped=self._wrap.encrypt(key)))
+        await self.store.add({user_id: self._wrap.encrypt(key)})
         return self._remember(user_id, PersonVault(AESGCM(key)))
 
     async def for_user(self, user_id: str) -> PersonVault:
@@ -110,19 +102,44 @@ class Vault:
         if (vault := self._people.get(user_id)) is not None:
             self._people.move_to_end(user_id)
             return vault
-        async with self._store.connect() as connection:
-            query = select(_person_keys.c.wrapped).where(_person_keys.c.user_id == user_id)
-            wrapped = (await connection.execute(query)).scalar_one_or_none()
-        if wrapped is None:
+        wrapped = await self.store.find(user_id)
+        if wrapped is None or user_id in self._destroyed:  # the latter: destroyed while we were reading it
             msg = "This account no longer exists"
             raise NotFound(msg)
-        return self._remember(user_id, PersonVault(AESGCM(self._unwrapped(wrapped))))
+        return self._remember(user_id, PersonVault(AESGCM(self.unwrapped(wrapped))))
 
-    async def destroy_for(self, user_id: str) -> None:
-        """Destroy a person's key: nothing sealed with it can ever be read again."""
-        self._people.pop(user_id, None)
-        async with self._store.begin() as connection:
-            await connection.execute(delete(_person_keys).where(_person_keys.c.user_id == user_id))
+    async def destroy_for(self, user_ids: Collection[str], at: datetime) -> None:
+        """Destroy people's keys and note it: nothing sealed with them can ever be read again."""
+        self._destroyed |= {*user_ids}
+        for user_id in user_ids:
+            self._people.pop(user_id, None)
+        await self.store.destroy(user_ids, at)
+
+    async def rewrap(self) -> int:
+        """Wrap every key with the active OO_ENCRYPTION_KEYS; return how many were not yet. May be broken off."""
+        changed, last = 0, ""
+        while page := await self.store.page(last):
+            last = page[-1][0]
+            stale = [(user_id, wrapped) for user_id, wrapped in page if not self.is_current(wrapped)]
+            renewed = [(user_id, old, self._wrap.encrypt(self.unwrapped(old))) for user_id, old in stale]
+            changed += await self.store.rewrap(renewed)
+        return changed
+
+    def is_current(self, wrapped: bytes) -> bool:
+        """Tell whether a key is wrapped with the active one of OO_ENCRYPTION_KEYS."""
+        try:
+            self._wrapping[0].decrypt(wrapped)
+        except InvalidToken:
+            return False
+        return True
+
+    def unwrapped(self, wrapped: bytes) -> bytes:
+        """Open a wrapped key; SettingsError when none of OO_ENCRYPTION_KEYS does."""
+        try:
+            return self._wrap.decrypt(wrapped)
+        except InvalidToken as error:
+            msg = "OO_ENCRYPTION_KEYS: none of them opens the people's keys in OO_KEYS_URL"
+            raise SettingsError(msg) from error
 
     def box(self, text: str) -> str:
         """Seal something of ours that travels through a browser."""
@@ -143,31 +160,6 @@ class Vault:
     def lookups(self, text: str) -> tuple[str, ...]:
         """Return the hash under every key, the active one first, to find what was kept before a rotation."""
         return tuple(hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in self._lookup_keys)
-
-    @property
-    def _store(self) -> AsyncEngine:
-        if self._engine is None:
-            msg = "the key store is not open"
-            raise RuntimeError(msg)
-        return self._engine
-
-    async def _check(self) -> None:
-        try:
-            async with self._store.begin() as connection:
-                await connection.run_sync(_metadata.create_all)
-                any_key = (await connection.execute(select(_person_keys.c.wrapped).limit(1))).scalar_one_or_none()
-        except DatabaseError as error:
-            msg = f"OO_KEYS_URL: cannot open the store of people's keys ({error.orig})"
-            raise SettingsError(msg) from error
-        if any_key is not None:
-            self._unwrapped(any_key)
-
-    def _unwrapped(self, wrapped: bytes) -> bytes:
-        try:
-            return self._wrap.decrypt(wrapped)
-        except InvalidToken as error:
-            msg = "OO_ENCRYPTION_KEYS: none of them opens the people's keys in OO_KEYS_URL"
-            raise SettingsError(msg) from error
 
     def _remember(self, user_id: str, vault: PersonVault) -> PersonVault:
         self._people[user_id] = vault

@@ -10,11 +10,13 @@ from typing import Protocol, TypeVarTuple
 
 from sqlalchemy import DateTime, Dialect, Row, Select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator
 from sqlalchemy.util import greenlet_spawn
 
 from oo_app.kit.clock import Clock
+from oo_app.kit.errors import NotFound
 from oo_app.kit.sqlite import open_engine
 
 PRAGMAS = (
@@ -23,6 +25,7 @@ PRAGMAS = (
     "wal_autocheckpoint=0",  # `checkpoint` does it, where waiting for the disk keeps nobody waiting
     "foreign_keys=ON",
     "secure_delete=ON",
+    "temp_store=MEMORY",
     "busy_timeout=5000",
 )
 
@@ -119,10 +122,15 @@ class Database:
 
         await asyncio.to_thread(passive)
 
-    async def truncate_wal(self) -> None:
-        """Empty SQLite's write-ahead log into the database, so that nothing erased remains in it."""
+    async def truncate_wal(self) -> bool:
+        """Empty SQLite's write-ahead log into the database, so that nothing erased remains in it.
+
+        False when somebody was reading from it for too long: the hourly purge does it then.
+        """
+        await self.checkpoint()  # most of it in a thread, so that what keeps others waiting is short
         async with self._writer_lock, self.engine.connect() as connection:
-            await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+        return not row[0]
 
     @property
     def engine(self) -> AsyncEngine:
@@ -131,17 +139,26 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Tx]:
-        """Write: commit on leaving, roll back on any exception. No network and no model call inside."""
+        """Write: commit on leaving, roll back on any exception. No network and no model call inside.
+
+        NotFound when a row hangs on one that is gone by now, as of a person who is deleted at the same moment.
+        """
         await asyncio.sleep(0)  # SQLite keeps the thread, so others get their turn here
-        async with (
-            self._writer_lock,
-            AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
-            session.begin(),
-        ):
-            tx = Tx(session, self._clock.now())
-            yield tx
-            if tx.emitted and self.outbox:
-                await self.outbox(tx)
+        try:
+            async with (
+                self._writer_lock,
+                AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
+                session.begin(),
+            ):
+                tx = Tx(session, self._clock.now())
+                yield tx
+                if tx.emitted and self.outbox:
+                    await self.outbox(tx)
+        except IntegrityError as error:
+            if not _hangs_on_nothing(error):
+                raise
+            msg = "This is no longer here"
+            raise NotFound(msg) from error
         if tx.emitted and self.committed:
             self.committed(tx.emitted)
 
@@ -160,6 +177,10 @@ class Database:
     def _fetch(self, query: Select[*_Columns], parameters: Mapping[str, object]) -> Sequence[Row[*_Columns]]:
         with _open(self._reader).sync_engine.connect() as connection:
             return connection.execute(query, dict(parameters)).all()
+
+
+def _hangs_on_nothing(error: IntegrityError) -> bool:
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
 
 
 def _open(engine: AsyncEngine | None) -> AsyncEngine:

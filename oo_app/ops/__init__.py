@@ -1,6 +1,33 @@
-"""Operating: health, leaving, taking along."""
+"""Operating: health, copies, keys, leaving, taking along."""
 
-from oo_app.ops.health import head, is_ready
-from oo_app.ops.privacy import Deleted, delete_everything, export
+from oo_app.ops.backup import Written, backup, backup_keys
+from oo_app.ops.health import Found, examine, is_ready
+from oo_app.ops.migrations import CannotStart, alembic_config, head, migrate
+from oo_app.ops.privacy import Deleted, delete_everything, export, export_text
+from oo_app.ops.restore import Restored, RestoredKeys, restore, restore_keys
+from oo_app.ops.upkeep import Purged, Rotated, purge, rotate
 
-__all__ = ["Deleted", "delete_everything", "export", "head", "is_ready"]
+__all__ = [
+    "CannotStart",
+    "Deleted",
+    "Found",
+    "Purged",
+    "Restored",
+    "RestoredKeys",
+    "Rotated",
+    "Written",
+    "alembic_config",
+    "backup",
+    "backup_keys",
+    "delete_everything",
+    "examine",
+    "export",
+    "export_text",
+    "head",
+    "is_ready",
+    "migrate",
+    "purge",
+    "restore",
+    "restore_keys",
+    "rotate",
+]

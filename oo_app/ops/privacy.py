@@ -1,16 +1,21 @@
 """Leaving and taking along: everything held about a person, and its deletion."""
 
+import asyncio
 import json
 import struct
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import LargeBinary, MetaData, Table, select
+from sqlalchemy import LargeBinary, MetaData, Select, Table, select
 from sqlmodel import SQLModel
 
 from oo_app import accounts, connections, features, signals
+from oo_app.kit import log
 from oo_app.kit.crypto import PersonVault, Place
 from oo_app.kit.errors import NotFound, OoError
+from oo_app.kit.keystore import person_hash
+from oo_app.ops.backup import strike
 from oo_app.runtime import Runtime
 
 # Tokens are ours to use, not the person's data; the rest of what is sealed is opened for them.
@@ -19,18 +24,59 @@ SECRET_IDS = frozenset({"session", "flow"})  # hashes of what a browser holds
 NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # float64, as a decision logs them
 JSON_COLUMNS = frozenset({"candidate_ids", "payload"})
 FLOAT_BYTES = 8
+BATCH = 20
+
+_log = log.get(__name__)
 
 
 async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
     """Return everything held about a person, opened, without our own secrets."""
-    profile = await accounts.profile(rt, user_id)
+    held: dict[str, Any] = {"account": asdict(await accounts.profile(rt, user_id)), "exported_at": rt.clock.now()}
     vault = await rt.vault.for_user(user_id)
-    held: dict[str, Any] = {"account": asdict(profile), "exported_at": rt.clock.now()}
     for table in _tables_of_people(SQLModel.metadata):
-        async with rt.db.read() as session:
-            rows = (await session.execute(select(table).where(table.c.user_id == user_id))).mappings().all()
-        held[table.name] = [_readable(vault, table, dict(row)) for row in rows]
+        held[table.name] = [row async for rows in _rows(rt, vault, table, user_id) for row in rows]
     return held
+
+
+async def export_text(rt: Runtime, user_id: str) -> AsyncGenerator[str]:
+    """Give the same as JSON, piece by piece: a large account is never in memory whole, nor keeps others waiting."""
+    account = asdict(await accounts.profile(rt, user_id))
+    vault = await rt.vault.for_user(user_id)  # kept, so that a deletion at the same moment ends the text, not breaks it
+    yield f'{{\n"account": {_text([account])},\n"exported_at": {_text([rt.clock.now()])}'
+    for table in _tables_of_people(SQLModel.metadata):
+        lead = ""
+        yield f',\n"{table.name}": ['
+        async for rows in _rows(rt, vault, table, user_id):
+            yield lead + await asyncio.to_thread(_text, rows)
+            lead = ",\n"
+        yield "]"
+    yield "\n}\n"
+
+
+def _text(values: Sequence[object]) -> str:
+    """Write values as JSON, times as RFC 3339."""
+    return ",\n".join(
+        json.dumps(each, default=lambda at: at.isoformat(), ensure_ascii=False, indent=2) for each in values
+    )
+
+
+async def _rows(rt: Runtime, vault: PersonVault, table: Table, user_id: str) -> AsyncGenerator[list[dict[str, Any]]]:
+    """Yield a person's rows of a table, opened, some at a time."""
+    (key,) = table.primary_key.columns
+    query = select(table).where(table.c.user_id == user_id).order_by(key).limit(BATCH)
+    rows = await _read(rt, query)
+    while rows:
+        yield await asyncio.to_thread(_opened, vault, table, rows)
+        rows = await _read(rt, query.where(key > rows[-1][key.name]))
+
+
+def _opened(vault: PersonVault, table: Table, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [_readable(vault, table, row) for row in rows]
+
+
+async def _read(rt: Runtime, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
+    async with rt.db.read() as session:
+        return [dict(row) for row in (await session.execute(query)).mappings().all()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +88,17 @@ class Deleted:
 
 
 async def delete_everything(rt: Runtime, user_id: str) -> Deleted:
-    """Revoke at each source (one try of 5 s), erase all rows, destroy the key."""
-    missed: list[str] = []
-    unsent = 0
-    for view in await connections.overview(rt, user_id):
-        if view.state != "not_connected":
-            left = await _left(rt, user_id, view.source)
-            missed += [] if left.is_revoked else [view.name]
-            unsent += left.unsent
-    missed += await _leave_providers(rt, user_id)
+    """Revoke at each source (one try of 5 s, side by side), erase all rows, destroy the key. May be said twice."""
+    views = [view for view in await connections.overview(rt, user_id) if view.state != "not_connected"]
+    async with asyncio.TaskGroup() as group:
+        leaving = [group.create_task(_left(rt, user_id, view.source)) for view in views]
+        providers = group.create_task(_leave_providers(rt, user_id))
+    left = [task.result() for task in leaving]
+    not_told = [view.name for view, each in zip(views, left, strict=True) if not each.is_revoked]
     await accounts.erase(rt, user_id)
+    await asyncio.to_thread(strike, rt.settings, {person_hash(user_id)})
     await rt.db.truncate_wal()
-    return Deleted(tuple(missed), unsent)
+    return Deleted((*not_told, *providers.result()), sum(each.unsent for each in left))
 
 
 async def _left(rt: Runtime, user_id: str, source: str) -> signals.Left:
@@ -62,11 +107,19 @@ async def _left(rt: Runtime, user_id: str, source: str) -> signals.Left:
         return await signals.leave(rt, user_id, source)
     except NotFound:
         return signals.Left(is_revoked=True, unsent=0)
+    except OoError as error:  # whatever stands in the way there, here everything goes
+        _log.warning("leaving.failed", source=source, cause=type(error).__name__)
+        return signals.Left(is_revoked=False, unsent=0)
 
 
 async def _leave_providers(rt: Runtime, user_id: str) -> list[str]:
+    try:
+        tokens = await accounts.identity_tokens(rt, user_id)
+    except OoError as error:  # deleted at the same moment, or nothing opens any more, so that nobody can be told
+        _log.info("leaving.no_tokens", cause=type(error).__name__)
+        return []
     missed: list[str] = []
-    for issuer, token in await accounts.identity_tokens(rt, user_id):
+    for issuer, token in tokens:
         if issuer != accounts.issuer(rt.settings, "apple"):
             continue
         try:
@@ -96,7 +149,7 @@ def _readable(vault: PersonVault, table: Table, row: dict[str, Any]) -> dict[str
 
 def _named(decision: dict[str, Any]) -> dict[str, Any]:
     """Give a decision's numbers the names of their features, and each candidate its own."""
-    if decision["schema_version"] != features.SCHEMA:
+    if decision["schema_version"] != features.SCHEMA or not decision["context"]:
         return decision
     numbers = iter(decision.pop("candidates"))
     columns = zip(decision.pop("candidate_ids"), decision.pop("scores"), decision.pop("propensities"), strict=True)

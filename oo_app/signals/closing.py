@@ -179,6 +179,18 @@ async def leave(rt: Runtime, user_id: str, source: str) -> Left:
     return Left(await disconnect(rt, user_id, source), unsent)
 
 
+async def drop_uncertain(rt: Runtime) -> int:
+    """Drop unsent completions of recurring tasks, and return how many: after a restore, they may have been sent before.
+
+    Sent twice, one would complete the next occurrence, should the source have forgotten the command's id by now; a task
+    that does not recur is completed once, however often that is said.
+    """
+    recurring = select(col(Item.id)).where(col(Item.is_recurring))
+    unsent = delete(Closing).where(col(Closing.done_at).is_(None), col(Closing.item_id).in_(recurring))
+    async with rt.db.begin() as tx:
+        return len((await tx.session.execute(unsent.returning(col(Closing.id)))).all())
+
+
 async def _due(rt: Runtime) -> list[str]:
     async with rt.db.read() as session:
         query = (

@@ -131,6 +131,10 @@ class Source(Protocol):
         """Read everything (no cursor) or what changed since."""
         ...
 
+    def owner_in(self, cursor: str) -> str | None:
+        """Return the owner's id there, where a cursor of this source says it."""
+        ...
+
     async def complete(self, door: Door, external_id: str, command_id: str) -> None:
         """Complete an item there, at most once a command id; an item that is gone counts as completed.
 

@@ -90,6 +90,10 @@ class Todoist:
             owner=_owner(first.get("user")),
         )
 
+    def owner_in(self, cursor: str) -> str | None:
+        """Return the owner's id; cursors of earlier versions do not have it."""
+        return _read_cursor(cursor)[1]["owner"] or None
+
     async def complete(self, door: Door, external_id: str, command_id: str) -> None:
         """Send `item_close`, which also handles recurring tasks; the same uuid is executed once only."""
         command = {"type": "item_close", "uuid": command_id, "args": {"id": external_id}}

@@ -5,6 +5,7 @@ from oo_app.tips.expiry import end_gone, settle
 from oo_app.tips.react import SNOOZES, react, undoable
 from oo_app.tips.recommend import mark_seen, recommend
 from oo_app.tips.results import ACTIONS, Action, Nothing, Outcome, Reason, Served, Snooze, Surface, Tip, Undoable
+from oo_app.tips.retention import purge_details
 
 __all__ = [
     "ACTIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "credit",
     "end_gone",
     "mark_seen",
+    "purge_details",
     "react",
     "recommend",
     "settle",

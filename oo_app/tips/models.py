@@ -12,11 +12,16 @@ IMPRESSION = "impression.id"
 
 
 class Decision(SQLModel, table=True):
-    """One choice with all it takes to replay it. Arrays are float64 in C order: candidates (n, m), the rest (n,)."""
+    """One choice with all it takes to replay it. Arrays are float64 in C order: candidates (n, m), the rest (n,).
+
+    The details (context, candidates, scores, propensities) are blanked after thirty days.
+    """
+
+    __table_args__ = (Index("ix_decision_detailed", "at", sqlite_where=text("length(context) > 0")),)
 
     id: str = Field(primary_key=True, max_length=36)
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE", index=True)
-    at: datetime = Field(sa_type=UtcDateTime, index=True)
+    at: datetime = Field(sa_type=UtcDateTime)
     surface: str = Field(max_length=10)
     policy: str = Field(max_length=40)
     policy_version: str = Field(max_length=40)
@@ -42,7 +47,7 @@ class Impression(SQLModel, table=True):
 
     id: str = Field(primary_key=True, max_length=36)
     user_id: str = Field(foreign_key=USER, ondelete="CASCADE")
-    decision_id: str = Field(foreign_key="decision.id", ondelete="CASCADE")
+    decision_id: str = Field(foreign_key="decision.id", ondelete="CASCADE", index=True)
     item_id: str | None = Field(default=None, foreign_key="item.id", ondelete="SET NULL", index=True)
     kind: str = Field(max_length=10)
     surface: str = Field(max_length=10)

@@ -22,6 +22,7 @@ from oo_app.connections import readings
 from oo_app.events import TipServed
 from oo_app.kit import log
 from oo_app.kit.db import UtcDateTime
+from oo_app.kit.errors import NotFound
 from oo_app.kit.ids import new_id, new_seed
 from oo_app.runtime import Runtime
 from oo_app.tips.expiry import end_gone, expired_at, settle
@@ -218,7 +219,7 @@ async def _serve(
                 await tx.session.execute(_INSERT_DECISION, decision)
                 await tx.session.execute(_INSERT_IMPRESSION, impression)
                 tx.emit(TipServed(user_id, impression_id, decision_id, surface, choice.policy.name))
-    except IntegrityError:
+    except (IntegrityError, NotFound):  # the latter: the item, or the person, went at the same moment
         return None
     rt.metrics.decisions.labels(choice.policy.name, str(choice.is_fallback).lower()).inc()
     _log.info("decided", decision_id=decision_id, impression_id=impression_id, policy=choice.policy.name)

@@ -1,15 +1,16 @@
 """The REST API: thin, one domain call a route."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from oo_app import accounts, connections, ops, signals, tips
 from oo_app.runtime import current
 from oo_app.web import schemas
-from oo_app.web.security import SignedIn, SignedInOrToken, as_json
+from oo_app.web.security import SignedIn, SignedInOrToken
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
 
@@ -70,9 +71,16 @@ async def delete_me(caller: SignedIn, response: Response) -> schemas.DeletedOut:
 @router.get("/me/export", response_model=dict[str, Any])
 async def export_me(caller: SignedIn) -> Response:
     """Return everything held about the person, readable."""
-    body = as_json(await ops.export(current(), caller.user_id))
+    pieces = ops.export_text(current(), caller.user_id)
+    first = await anext(pieces)  # before the answer begins: whoever is gone by now is told so
+
+    async def body() -> AsyncGenerator[str]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
     headers = {"Content-Disposition": 'attachment; filename="oo.json"'}
-    return Response(body, media_type="application/json", headers=headers)
+    return StreamingResponse(body(), media_type="application/json", headers=headers)
 
 
 @router.get("/me/preferences")

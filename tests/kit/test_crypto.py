@@ -3,6 +3,7 @@
 import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from oo_app.kit.crypto import PersonVault, Place, Vault, hash_token, new_token, 
 from oo_app.kit.errors import Invalid, NotFound
 
 OLD, NEW, OTHER = "old-key-" * 5, "new-key-" * 5, "other-key-" * 5
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME = Place("item", "1", "content")
 TEXTS = st.text(max_size=200)
 PARTS = st.text(st.characters(exclude_characters="\x1f", exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -130,7 +132,7 @@ async def test_a_persons_key_outlives_a_restart(tmp_path: Path):
 async def test_a_destroyed_key_is_gone_for_good(tmp_path: Path):
     async with vault_in(tmp_path) as vault:
         await vault.create_for("ada")
-        await vault.destroy_for("ada")
+        await vault.destroy_for(["ada"], NOW)
 
         with pytest.raises(NotFound):
             await vault.for_user("ada")
@@ -145,7 +147,7 @@ async def test_destroying_a_key_leaves_the_others(vault: Vault):
     sealed = ben.seal("Call Mum", HOME)
     await vault.create_for("ada")
 
-    await vault.destroy_for("ada")
+    await vault.destroy_for(["ada"], NOW)
 
     assert (await vault.for_user("ben")).open(sealed, HOME) == "Call Mum"
 
@@ -176,7 +178,7 @@ async def test_after_a_rotation_old_keys_still_open_and_the_new_one_wraps(tmp_pa
     async with vault_in(tmp_path, encryption=f"{NEW},{OLD}") as rotated:
         assert (await rotated.for_user("ada")).open(sealed, HOME) == "Call Mum"
         of_ben = (await rotated.create_for("ben")).seal("Water", HOME)
-        await rotated.destroy_for("ada")
+        await rotated.destroy_for(["ada"], NOW)
 
     async with vault_in(tmp_path, encryption=NEW) as after:
         assert (await after.for_user("ben")).open(of_ben, HOME) == "Water"

@@ -1,7 +1,9 @@
 """The unit of work: all or nothing, aware times only."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.db import Database, UtcDateTime
+from oo_app.kit.errors import NotFound
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 NOTE = Table("note", MetaData(), Column("id", Integer, primary_key=True), Column("at", UtcDateTime()))
@@ -251,3 +254,35 @@ async def test_a_database_that_is_not_open_says_so():
     with pytest.raises(RuntimeError, match="not open"):
         async with Database("sqlite+aiosqlite://", FakeClock(NOW)).begin():
             pass
+
+
+async def test_a_row_that_hangs_on_one_that_is_gone_is_not_found(db: Database):
+    async with db.engine.begin() as connection:
+        await connection.exec_driver_sql("CREATE TABLE leaf (id INTEGER PRIMARY KEY, note_id REFERENCES note (id))")
+
+    with pytest.raises(NotFound, match="no longer here"):
+        async with db.begin() as tx:
+            await tx.session.execute(text("INSERT INTO leaf (note_id) VALUES (4711)"))
+
+
+async def test_any_other_breach_stays_what_it_is(db: Database):
+    await write(db)
+
+    with pytest.raises(IntegrityError):
+        async with db.begin() as tx:
+            await tx.session.execute(insert(NOTE).values(id=1, at=tx.now))
+
+
+async def test_a_log_that_somebody_reads_from_is_not_emptied_and_that_is_told(db: Database, tmp_path: Path):
+    await write(db)
+    async with db.engine.connect() as connection:
+        await connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    with closing(sqlite3.connect(tmp_path / "test.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM note").fetchall()
+        await write(db)
+
+        assert not await db.truncate_wal()
+
+    assert await db.truncate_wal()
+    assert (tmp_path / "test.db-wal").stat().st_size == 0

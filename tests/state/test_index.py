@@ -58,3 +58,7 @@ def test_a_made_up_code_is_never_shown(code: str) -> None:
 )
 def test_leaving_says_what_is_left_to_do(remove: str, unsent: str, sentence: str) -> None:
     assert farewell(remove, unsent) == sentence
+
+
+def test_leaving_names_apple_where_it_could_not_be_told() -> None:
+    assert farewell("Todoist,Apple", "") == "Everything is deleted. Please remove oO in Todoist and Apple yourself."
