@@ -182,6 +182,8 @@ async def test_an_event_is_one_line_and_counted_by_handler_and_outcome(
 
 
 async def test_the_line_names_who_it_was_once_that_is_known(tab: Tab, capsys: pytest.CaptureFixture[str]):
+    log.configure(as_json=False)
+
     async def handled() -> str:
         await tab.send("react")
         return (await (await tab.screen(TipState))._user()).user_id
