@@ -1,0 +1,55 @@
+"""Every route and every handler, read from the running application, gives a stranger nothing and lets nothing be changed.
+
+A route or a handler that is new is attacked without a line being written here.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.doors.attacks import Attacker, as_text, attack_handlers, attack_routes
+from tests.doors.stage import Somebody, Stage
+from tests.served import LOG
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+
+CALLERS: dict[str, Callable[[Stage], Somebody | str | None]] = {
+    "nobody": lambda _: None,
+    "a stranger": Stage.stranger,
+    "an expired session of the victim": Stage.expired,
+    "an ended session of the victim": Stage.signed_out,
+}
+FEWEST_ROUTES, FEWEST_HANDLERS = 20, 20
+
+
+@pytest.fixture(params=CALLERS)
+def attacker(stage: Stage, request: pytest.FixtureRequest) -> Attacker:
+    """One of those who come."""
+    arrive = CALLERS[request.param]
+    return Attacker(stage, lambda: arrive(stage))
+
+
+def test_no_route_gives_anything_away(stage: Stage, attacker: Attacker):
+    report = attack_routes(stage, attacker)
+
+    print(f"{report.tried} requests")
+    assert report.breaches == [], as_text(report)
+
+
+async def test_no_handler_gives_anything_away(stage: Stage, attacker: Attacker):
+    report = await attack_handlers(stage, attacker)
+
+    print(f"{report.tried} events")
+    assert report.breaches == [], as_text(report)
+
+
+def test_the_doors_were_found(stage: Stage):
+    assert set(stage.doors.described["paths"]) <= set(stage.doors.routes)
+    assert len(stage.doors.routes) >= FEWEST_ROUTES
+    assert len(stage.doors.handlers) >= FEWEST_HANDLERS
+
+
+def test_the_log_holds_nothing_of_anybody(stage: Stage):
+    log = (stage.site.folder / LOG).read_text()
+
+    assert [name for name in ("words", "mail", "session", "cookie") if stage.marks[name] in log] == []
