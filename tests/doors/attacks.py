@@ -17,7 +17,6 @@ from tests.doors.watch import changes, rows, select, told
 METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE")
 # Reflex serves these in other set-ups than ours; whether they are mounted or not, they are tried.
 ALSO = ("/_upload", "/_all_routes", "/_event", "/auth-codespace", "/tip", "/connect", "/admin", "/admin/users")
-NO_BODY = None
 ENDS_ITS_CALLER = ("/auth/signout", "/api/v1/me", "delete_everything")
 PRIVATE = "reflex"  # the vendor's own names are not ours to set
 
@@ -90,13 +89,16 @@ def _headers(stage: Stage, attacker: Attacker) -> dict[str, str]:
 
 def _requests(stage: Stage, path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     names = [part.strip("{}").partition(":")[0] for part in path.split("/") if part.startswith("{")]
-    for values in product(_ids(stage), repeat=len(names)):
+    # The stand-ins hold nobody's data here: the victim's lie with a Todoist in a process of its own.
+    ids = ["todoist"] if path.startswith("/sandbox/") else _ids(stage)
+    for values in product(ids, repeat=len(names)):
         address = path.removesuffix("*")
         for name, value in zip(names, values, strict=True):
             address = address.replace(f"{{{name}}}", value).replace(f"{{{name}:path}}", value)
         for method in METHODS:
-            for body in (NO_BODY, _everything(stage), *_described(stage, path, method)):
-                yield method, address, {"params": _everything(stage)} if body is None else {"json": body}
+            for body in (_everything(stage), {"email": stage.victim.email}, *_described(stage, path, method)):
+                yield method, address, {"json": body}
+            yield method, address, {"params": _everything(stage)}
 
 
 def _ids(stage: Stage) -> list[str]:
@@ -107,7 +109,6 @@ def _everything(stage: Stage) -> dict[str, str]:
     """Return every name somebody careless might look at, leading to the victim."""
     return {
         "user_id": stage.victim.user_id,
-        "email": stage.victim.email,
         "impression_id": stage.impression,
         "item_id": stage.item,
         "connection_id": stage.victim.connection,
@@ -147,16 +148,19 @@ def _values(stage: Stage, name: str, schema: dict[str, Any]) -> list[Any]:
 
 
 async def attack_handlers(stage: Stage, attacker: Attacker) -> Report:
-    """Send every event there is to every handler, and the names of what is no handler; all arguments lead to the victim."""
+    """Call every handler, and what is none by its name; all arguments lead to the victim."""
     report = Report()
     for name, arguments in stage.doors.handlers.items():
-        async with _watched(stage, attacker, report, name) as opened:
-            for payload in _payloads(stage, arguments):
-                report.tried += 1
-                await opened.send(name, payload)
-                if name.endswith(ENDS_ITS_CALLER):
-                    await opened.settled()
-                    break
+        by_id, by_mail = _payloads(stage, arguments), (dict.fromkeys(arguments, stage.victim.email),)
+        # Apart, since what an attacker has said is no news in the answer.
+        for payloads in (by_id, by_mail) if arguments else (by_id,):
+            async with _watched(stage, attacker, report, name) as opened:
+                for payload in payloads:
+                    report.tried += 1
+                    await opened.send(name, payload)
+                    if name.endswith(ENDS_ITS_CALLER):
+                        await opened.settled()
+                        break
     async with _watched(stage, attacker, report, "names of what is no handler") as opened:
         for name in stage.doors.unregistered:
             for payload in ({}, {"impression_id": stage.impression}):
@@ -174,8 +178,7 @@ async def _watched(stage: Stage, attacker: Attacker, report: Report, name: str) 
         await opened.settled()
         yield opened
         heard = await opened.settled()
-    asked = "".join(_ids(stage)) + stage.victim.email
-    report.breaches += [f"{name} told {each}" for each in told(heard, asked, stage.marks)]
+    report.breaches += [f"{name} told {each}" for each in told(heard, "".join(opened.said), stage.marks)]
     report.breaches += _changed(stage, attacker, before, name)
 
 
@@ -186,13 +189,12 @@ def _changed(stage: Stage, attacker: Attacker, before: Any, name: str) -> list[s
 
 
 def _payloads(stage: Stage, arguments: list[str]) -> Iterator[Any]:
-    """Yield arguments that fit by name, then every odd thing in the place of each, then none, too many, and no object."""
+    """Yield arguments that fit by name, then every odd thing in the place of each, then none, and too many."""
     fitting = [_fitting(stage, argument) for argument in arguments]
     for turn in range(max(map(len, fitting), default=1)):
         yield {name: values[turn % len(values)] for name, values in zip(arguments, fitting, strict=True)}
     odd = [
         *_ids(stage),
-        stage.victim.email,
         True,
         None,
         -1,

@@ -1,6 +1,6 @@
 """Every door of the application, read from the running one: routes from its router, handlers from Reflex's registry.
 
-`python -m tests.doors.inventory FOLDER [MODULE…]` prints it; the modules are imported first, so that doors can be planted.
+`python -m tests.doors.inventory FOLDER [MODULE…]` prints it; the modules, imported first, may plant doors.
 """
 
 import importlib

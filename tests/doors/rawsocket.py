@@ -9,12 +9,14 @@ from typing import Any
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
 from tests.served import Served
 
 ROOT = "reflex___state____state"
 HYDRATE = f"{ROOT}.hydrate"
+HYDRATE_AND_LOAD = f"{ROOT}.hydrate_and_load"
+TIP = f"{ROOT}.state___base____app_state.state___tip____tip_state"
 ANSWERS_WITHIN_S = 30
 NAMESPACE = "/_event"
 
@@ -23,7 +25,9 @@ class Tab:
     """One socket, and everything that came by it."""
 
     def __init__(self, connection: ClientConnection) -> None:
+        self.said: list[str] = []
         self.heard: list[str] = []
+        self.is_over = False
         self.connection = connection
         self._numbers = count(1)
         self._news = asyncio.Event()
@@ -36,14 +40,18 @@ class Tab:
                     await self.connection.send("3")
                 self.heard.append(str(message))
                 self._news.set()
+        self.is_over = True
+        self._news.set()
 
     async def send(self, name: str, payload: object = None, *, page: str = "/tip") -> None:
         """Send one event."""
         await self.emit("event", event(name, payload, page=page))
 
-    async def emit(self, kind: str, data: object) -> None:
+    async def emit(self, kind: str, *data: object) -> None:
         """Send one packet of socket.io to Reflex's namespace."""
-        await self.connection.send(f"42{NAMESPACE},{json.dumps([kind, data])}")
+        packet = f"42{NAMESPACE},{json.dumps([kind, *data])}"
+        self.said.append(packet)
+        await self.connection.send(packet)
 
     async def settled(self) -> str:
         """Wait until all that was sent has been dealt with; return everything heard so far.
@@ -59,6 +67,8 @@ class Tab:
         """Wait for something to be heard."""
         async with asyncio.timeout(ANSWERS_WITHIN_S):
             while not any(text in message for message in self.heard):
+                if self.is_over:
+                    raise ConnectionClosedOK(None, None)
                 self._news.clear()
                 await self._news.wait()
 
@@ -81,12 +91,14 @@ async def tab(
     *,
     token: str | None = None,
     origin: str | None = None,
+    has_origin: bool = True,
     boot: dict[str, Any] | None = None,
 ) -> AsyncGenerator[Tab]:
-    """Open a socket with a session's cookie; `token` names the tab, `boot` is an event that travels with the opening."""
+    """Open a socket with a session's cookie; `token` names the tab, `boot` is an event sent with the opening."""
     address = f"{site.url.replace('http', 'ws')}/_event/?EIO=4&transport=websocket&token={token or uuid4()}"
     headers = {"Cookie": f"oo_session={cookie}"} if cookie else {}
-    async with connect(address, origin=origin or site.url, additional_headers=headers, proxy=None) as connection:  # pyright: ignore[reportArgumentType]
+    headers |= {"Origin": origin or site.url} if has_origin else {}
+    async with connect(address, additional_headers=headers, proxy=None) as connection:
         opened = Tab(connection)
         listening = asyncio.create_task(opened.listen())
         await connection.send(f"40{NAMESPACE},{json.dumps({'event': boot}) if boot else ''}")

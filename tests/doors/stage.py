@@ -48,15 +48,24 @@ class Stage:
         """Sign a new person in, connected, with tasks and a tip of their own."""
         return signed_in(self.site, f"stranger-{secrets.token_hex(4)}@sandbox.test", f"a{secrets.token_hex(4)}")
 
+    def signed_in_again(self) -> str:
+        """Return the cookie of one more session of the victim's."""
+        return cookie_of(self.site, self.victim.email)
+
+    def make_stale(self) -> None:
+        """Let tasks have been read, and tips answered, long ago: the next decision reads them again first."""
+        change(self.site.folder, "UPDATE connection SET last_read_at = ?", LONG_AGO)
+        change(self.site.folder, "UPDATE reaction SET received_at = ?", LONG_AGO)
+
     def expired(self) -> str:
         """Return the cookie of a session of the victim's that ran out."""
-        cookie = cookie_of(self.site, self.victim.email)
+        cookie = self.signed_in_again()
         change(self.site.folder, "UPDATE session SET seen_at = ? WHERE id = ?", LONG_AGO, hash_token(cookie))
         return cookie
 
     def signed_out(self) -> str:
         """Return the cookie of a session of the victim's that was ended."""
-        cookie = cookie_of(self.site, self.victim.email)
+        cookie = self.signed_in_again()
         cookies = {"oo_session": cookie}
         httpx.post(f"{self.site.url}/auth/signout", cookies=cookies, headers={"Origin": self.site.url}, trust_env=False)
         return cookie
