@@ -89,7 +89,7 @@ async def test_a_frame_too_long_closes_the_socket_it_came_by(stage: Stage, frame
 
 
 async def test_a_state_cannot_be_filled_from_outside(stage: Stage):
-    forged = {name: "forged" for name in stage.doors.fields}
+    forged = dict.fromkeys(stage.doors.fields, "forged")
     async with tab(stage.site, boot=event(HYDRATE_AND_LOAD, {"vars": forged, "hashes": ["forged"]})) as attacker:
         for name in stage.doors.handlers:
             if name.endswith(("update_vars_internal", "hydrate_and_load")):
