@@ -219,6 +219,7 @@ def _fitting(stage: Stage, argument: str) -> list[Any]:
         "impression_id": [stage.impression],
         "action": ["done", "snooze", "dismiss", "undo"],
         "dwell_ms": [5000],
+        "said": [{"id": "x", "dwell_ms": 5000, "reaction_id": None, "reacted_at": None}],
         "snooze": [None, "not_for_me"],
         "source": ["todoist", "google_calendar", stage.victim.connection],
         "name": ["time_zone", "paused", "notify", "quiet_from", "allow_remote_ai"],
