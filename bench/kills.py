@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,26 +127,37 @@ async def run(
     folder: Path, count: int, *, seed: int, people: int, say: Callable[[str], None] = lambda _: None
 ) -> Figures:
     """Let people live with a server that is killed that often, let it settle, and compare."""
+    async with lived(folder, count, seed=seed, people=people, say=say) as (crowd, found):
+        await asyncio.to_thread(compare, folder, crowd, found)
+    return found
+
+
+@asynccontextmanager
+async def lived(
+    folder: Path, count: int, *, seed: int, people: int, say: Callable[[str], None] = lambda _: None
+) -> AsyncGenerator[tuple[list[Somebody], Figures]]:
+    """Let people live with a server that is killed that often; what remains of it when it has settled and stopped."""
     port, began, found = free_port(), time.monotonic(), Figures()
     with elsewhere(f"http://localhost:{port}", folder) as world:
         server = Server(folder, port, world)
         server.start()
-        await asyncio.to_thread(server.wait_until_ready)
-        limits = httpx.Limits(max_connections=people * 2)
-        async with httpx.AsyncClient(timeout=20, trust_env=False, limits=limits) as client:
-            crowd = [await _arrived(server.site, world, client, f"{seed}-{each}") for each in range(people)]
-            stop = asyncio.Event()
-            lives = [asyncio.create_task(_live(each, stop)) for each in crowd]
-            await _kill(server, count, random.Random(seed), found, say)
-            stop.set()
-            await asyncio.gather(*lives)
-            await _settle(server, found)
-            await _still_known(crowd, found)
-        server.stop()
+        try:
+            await asyncio.to_thread(server.wait_until_ready)
+            limits = httpx.Limits(max_connections=people * 2)
+            async with httpx.AsyncClient(timeout=20, trust_env=False, limits=limits) as client:
+                crowd = [await _arrived(server.site, world, client, f"{seed}-{each}") for each in range(people)]
+                stop = asyncio.Event()
+                lives = [asyncio.create_task(_live(each, stop)) for each in crowd]
+                await _kill(server, count, random.Random(seed), found, say)
+                stop.set()
+                await asyncio.gather(*lives)
+                await _settle(server, found)
+                await _still_known(crowd, found)
+        finally:
+            server.stop()
         found.minutes = (time.monotonic() - began) / 60
         found.complaints += server.complaints
-        await asyncio.to_thread(_compare, folder, crowd, found)
-    return found
+        yield crowd, found
 
 
 class Server:
@@ -265,7 +276,8 @@ def _rows(folder: Path, query: str, *values: Any, file: str = "oo.db") -> list[t
         return database.execute(query, values).fetchall()
 
 
-def _compare(folder: Path, crowd: list[Somebody], found: Figures) -> None:
+def compare(folder: Path, crowd: list[Somebody], found: Figures) -> None:
+    """Compare what people were told with the database, and with what Todoist was told."""
     said = [each for somebody in crowd for each in somebody.person.said]
     found.reactions = sum(each.is_accepted for each in said)
     found.undone = sum(each.is_undone for each in said)
