@@ -33,7 +33,7 @@ LONG_EVERY = 25
 LONG_S = (8.0, 13.0)  # so that the jobs of every ten seconds run, and are cut
 SYNC_MS = "5000"
 SETTLES_WITHIN_S = 90.0
-TASKS_AT_ONCE = 20
+TASKS_AT_ONCE = 40
 ELSEWHERE = 0.05
 
 # What has to be empty when nothing is on its way any more.
@@ -83,7 +83,8 @@ class Somebody:
 
     def more_tasks(self) -> None:
         """Think of more to do."""
-        self.own += [self.account.add(f"Task {len(self.own)}") for _ in range(TASKS_AT_ONCE)]
+        first = len(self.own)
+        self.own += self.account.add_all([f"Task {number}" for number in range(first, first + TASKS_AT_ONCE)])
 
     def complete_one(self) -> None:
         """Complete a task at Todoist itself, as people do."""
@@ -145,13 +146,13 @@ async def lived(
             await asyncio.to_thread(server.wait_until_ready)
             limits = httpx.Limits(max_connections=people * 2)
             async with httpx.AsyncClient(timeout=20, trust_env=False, limits=limits) as client:
-                crowd = [await _arrived(server.site, world, client, f"{seed}-{each}") for each in range(people)]
+                crowd = [await arrived(server.site, world, client, f"{seed}-{each}") for each in range(people)]
                 stop = asyncio.Event()
                 lives = [asyncio.create_task(_live(each, stop)) for each in crowd]
-                await _kill(server, count, random.Random(seed), found, say)
+                await _kill(server, count, seed, found=found, say=say)
                 stop.set()
                 await asyncio.gather(*lives)
-                await _settle(server, found)
+                await settle(folder, found)
                 await _still_known(crowd, found)
         finally:
             server.stop()
@@ -202,7 +203,8 @@ class Server:
         self.complaints.update(line.split("]", 1)[1][:60].strip() for line in lines if "[error" in line)
 
 
-async def _arrived(site: Served, world: Elsewhere, client: httpx.AsyncClient, name: str) -> Somebody:
+async def arrived(site: Served, world: Elsewhere, client: httpx.AsyncClient, name: str) -> Somebody:
+    """Sign somebody in, connected, with enough to do."""
     account = world.account(f"k{name}")
     somebody = Somebody(
         Person(site.url, await cookie_of(site, f"{name}@sandbox.test", account.name), random.Random(name), client),
@@ -227,7 +229,8 @@ async def _live(somebody: Somebody, stop: asyncio.Event) -> None:
         await asyncio.sleep(chance.uniform(*PACE_S))
 
 
-async def _kill(server: Server, count: int, chance: random.Random, found: Figures, say: Callable[[str], None]) -> None:
+async def _kill(server: Server, count: int, seed: int, *, found: Figures, say: Callable[[str], None]) -> None:
+    chance = random.Random(seed)
     await asyncio.sleep(chance.uniform(*LIFE_S))
     for number in range(1, count + 1):
         server.kill()
@@ -244,17 +247,19 @@ async def _kill(server: Server, count: int, chance: random.Random, found: Figure
     await asyncio.to_thread(server.wait_until_ready)
 
 
-async def _settle(server: Server, found: Figures) -> None:
+async def settle(folder: Path, found: Figures) -> None:
     """Wait until nothing is on its way, and every connection has been read since."""
     began, since = time.monotonic(), time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    while time.monotonic() - began < SETTLES_WITHIN_S:
-        left = {name: _one(server.site.folder, query) for name, query in UNSETTLED.items()}
-        left["connections"] = _one(server.site.folder, STUCK, since)
-        if not any(left.values()):
-            break
+
+    def left() -> dict[str, int]:
+        waiting = {name: _one(folder, query) for name, query in UNSETTLED.items()}
+        return {name: number for name, number in waiting.items() if number} | (
+            {"connections": stuck} if (stuck := _one(folder, STUCK, since)) else {}
+        )
+
+    while (waiting := left()) and time.monotonic() - began < SETTLES_WITHIN_S:  # noqa: ASYNC110 -- told by another process
         await asyncio.sleep(0.25)
-    else:
-        found.stuck += [f"{number} {name} stuck" for name, number in left.items() if number]
+    found.stuck += [f"{number} {name} stuck" for name, number in waiting.items()]
     found.settled_s = time.monotonic() - began
 
 

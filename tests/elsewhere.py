@@ -3,18 +3,19 @@
 `python -m tests.elsewhere PORT APPLICATION FOLDER` serves it.
 """
 
-import secrets
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import uvicorn
@@ -78,6 +79,15 @@ class Account:
         answer.raise_for_status()
         return str(answer.json()["id"])
 
+    def add_all(self, contents: Sequence[str]) -> list[str]:
+        """Add up to a hundred tasks at once; return their ids."""
+        commands = [
+            {"type": "item_add", "uuid": str(uuid4()), "temp_id": str(number), "args": {"content": content}}
+            for number, content in enumerate(contents)
+        ]
+        told = self.client.post("/api/v1/sync", data={"commands": json.dumps(commands)}).raise_for_status().json()
+        return [str(told["temp_id_mapping"][str(number)]) for number in range(len(contents))]
+
     def close(self, task_id: str) -> None:
         """Complete a task there."""
         self.client.post(f"/api/v1/tasks/{task_id}/close").raise_for_status()
@@ -128,11 +138,6 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
             time.sleep(0.05)
         else:
             return
-
-
-def account_name() -> str:
-    """Return the name of an account nobody has used yet; it starts with the persona's tasks."""
-    return f"a{secrets.token_hex(6)}"
 
 
 def main() -> None:

@@ -78,14 +78,14 @@ class Story:
     async def until(self, query: str, *values: Any) -> None:
         """Wait for the database to answer a question with yes."""
         async with asyncio.timeout(HEALS_WITHIN_S):
-            while not select(self.line.site.folder, query, *values):
+            while not select(self.line.site.folder, query, *values):  # noqa: ASYNC110 -- another process changes it
                 await asyncio.sleep(0.1)
 
     async def has_asked(self) -> None:
         """Wait until the application has spoken by the line once more."""
         before = self.proxy.accepted
         async with asyncio.timeout(HEALS_WITHIN_S):
-            while self.proxy.accepted == before:
+            while self.proxy.accepted == before:  # noqa: ASYNC110 -- a proxy counts, it tells nobody
                 await asyncio.sleep(0.02)
 
 
