@@ -34,7 +34,7 @@ async def main() -> None:
         if name in ALONE:
             show(name, await ALONE[name]())
     if sharing := [name for name in named if name in SHARING]:
-        with tempfile.TemporaryDirectory() as folder, served(Path(folder), OO_RATE_FACTOR="1000") as site:
+        with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as site:
             for name in sharing:
                 show(name, await SHARING[name](site))
 

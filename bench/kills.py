@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ UNSETTLED = {
     "outbox": "SELECT count(*) FROM outbox WHERE done_at IS NULL",
     "completions": "SELECT count(*) FROM closing WHERE done_at IS NULL",
 }
-STUCK = "SELECT count(*) FROM connection WHERE last_read_at IS NULL OR last_read_at < ? OR needs_attention"
+UNREAD = "SELECT count(*) FROM connection WHERE needs_attention OR last_read_at IS NULL OR last_read_at < '{}'"
 
 
 @dataclass
@@ -152,7 +153,8 @@ async def lived(
                 await _kill(server, count, seed, found=found, say=say)
                 stop.set()
                 await asyncio.gather(*lives)
-                await settle(folder, found)
+                unread = UNREAD.format(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+                await settle(folder, found, UNSETTLED | {"connections": unread})
                 await _still_known(crowd, found)
         finally:
             server.stop()
@@ -170,7 +172,6 @@ class Server:
         self._variables = {
             **world.variables(),
             "TODOIST_SYNC_INTERVAL_MS": SYNC_MS,
-            "OO_RATE_FACTOR": "1000",
         }
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -247,15 +248,13 @@ async def _kill(server: Server, count: int, seed: int, *, found: Figures, say: C
     await asyncio.to_thread(server.wait_until_ready)
 
 
-async def settle(folder: Path, found: Figures) -> None:
-    """Wait until nothing is on its way, and every connection has been read since."""
-    began, since = time.monotonic(), time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+async def settle(folder: Path, found: Figures, nothing: Mapping[str, str]) -> None:
+    """Wait until nothing is on its way any more: until what counts it answers nought."""
+    began = time.monotonic()
 
     def left() -> dict[str, int]:
-        waiting = {name: _one(folder, query) for name, query in UNSETTLED.items()}
-        return {name: number for name, number in waiting.items() if number} | (
-            {"connections": stuck} if (stuck := _one(folder, STUCK, since)) else {}
-        )
+        counted = {name: _one(folder, query) for name, query in nothing.items()}
+        return {name: number for name, number in counted.items() if number}
 
     while (waiting := left()) and time.monotonic() - began < SETTLES_WITHIN_S:  # noqa: ASYNC110 -- told by another process
         await asyncio.sleep(0.25)

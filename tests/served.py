@@ -33,6 +33,12 @@ class Served:
         line = next(row for row in status.splitlines() if row.startswith("VmRSS:"))
         return int(line.split()[1]) / 1024
 
+    @property
+    def processor_s(self) -> float:
+        """Processor time that the serving process has taken so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def free_port() -> int:
     """Return a port nobody listens on just now."""

@@ -72,7 +72,7 @@ def main() -> None:
     for module in sys.argv[2:]:
         importlib.import_module(module)
     application = importlib.import_module("oo_app.oo_app")
-    routes = sorted(set(routes_of(application.app())))
+    routes = sorted(set(routes_of(application.serving())))
     registry = application.app._registration_context
     handlers = {
         name: list(inspect.signature(each.handler.fn).parameters)[1:] for name, each in registry.event_handlers.items()

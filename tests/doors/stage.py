@@ -127,7 +127,7 @@ def call(site: Served, cookie: str | None, method: str, path: str, **parts: Any)
 def staged(folder: Path, *planted: str, command: tuple[str, ...] = RUN) -> Generator[Stage]:
     """Run everything, the victim settled: connected, one tip answered and one open."""
     port = free_port()
-    quiet = {"TODOIST_SYNC_INTERVAL_MS": A_DAY_MS, "OO_RATE_FACTOR": "100000"}
+    quiet = {"TODOIST_SYNC_INTERVAL_MS": A_DAY_MS}
     with elsewhere(f"http://localhost:{port}", folder) as world:
         account = world.account("new-victim")
         for number in range(5):

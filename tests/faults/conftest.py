@@ -94,7 +94,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Generator[Line]:
     """Run both ends; each test lays the line anew."""
     folder: Path = tmp_path_factory.mktemp("faults")
     port, between = free_port(), free_port()
-    quiet = {"TODOIST_SYNC_INTERVAL_MS": A_DAY_MS, "OO_RATE_FACTOR": "1000"}
+    quiet = {"TODOIST_SYNC_INTERVAL_MS": A_DAY_MS}
     with (
         elsewhere(f"http://localhost:{port}", folder) as world,
         served(folder, port=port, **world.variables(between), **quiet) as site,
