@@ -30,7 +30,7 @@ class Report:
 
 
 class Attacker:
-    """One who comes with a cookie, or with none; `renew` brings a new one where the old one has been ended."""
+    """One who comes with a cookie, a token, or nothing; `renew` brings a new one where the old one has been ended."""
 
     def __init__(self, stage: Stage, arrive: Callable[[], Somebody | str | None]) -> None:
         self.stage = stage
@@ -46,9 +46,10 @@ class Attacker:
             return
         came = self._arrive()
         self.cookie = came.cookie if isinstance(came, Somebody) else came
+        self.token = came.token if isinstance(came, Somebody) else ""
         self.sessions.append(hash_token(self.cookie or ""))
         self._is_ended = not self._has_row()
-        if isinstance(came, Somebody):
+        if isinstance(came, Somebody) and came.user_id:
             self.own.append(came.user_id)
 
     def _has_row(self) -> bool:
@@ -83,6 +84,8 @@ def _answered(stage: Stage, client: httpx.Client, request: httpx.Request) -> lis
 
 
 def _headers(stage: Stage, attacker: Attacker) -> dict[str, str]:
+    if attacker.token:
+        return {"Authorization": f"Bearer {attacker.token}"}
     cookie = {"Cookie": f"oo_session={attacker.cookie}"} if attacker.cookie else {}
     return {"Origin": stage.site.url, **cookie}
 

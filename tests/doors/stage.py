@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Somebody:
     email: str
     session: str
     connection: str
+    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,20 @@ class Stage:
         cookies = {"oo_session": cookie}
         httpx.post(f"{self.site.url}/auth/signout", cookies=cookies, headers={"Origin": self.site.url}, trust_env=False)
         return cookie
+
+    def program(self) -> Somebody:
+        """Return a stranger who comes with a token for programs instead of a session."""
+        return replace(stranger := self.stranger(), cookie="", token=self._minted(stranger.cookie)[1])
+
+    def ended_program(self) -> Somebody:
+        """Return the victim's program whose token was withdrawn."""
+        token_id, token = self._minted(self.victim.cookie)
+        call(self.site, self.victim.cookie, "DELETE", f"/api/v1/tokens/{token_id}").raise_for_status()
+        return Somebody("", "", "", "", "", token)
+
+    def _minted(self, cookie: str) -> tuple[str, str]:
+        minted = call(self.site, cookie, "POST", "/api/v1/tokens", json={"name": "a program"}).raise_for_status().json()
+        return str(minted["id"]), str(minted["token"])
 
     @property
     def marks(self) -> dict[str, str]:

@@ -19,6 +19,10 @@ CALLERS: dict[str, Callable[[Stage], Somebody | str | None]] = {
     "an expired session of the victim": Stage.expired,
     "an ended session of the victim": Stage.signed_out,
 }
+PROGRAMS: dict[str, Callable[[Stage], Somebody]] = {
+    "a stranger's program": Stage.program,
+    "a program of the victim's whose token was withdrawn": Stage.ended_program,
+}
 FEWEST_ROUTES, FEWEST_HANDLERS = 20, 20
 
 
@@ -31,6 +35,14 @@ def attacker(stage: Stage, request: pytest.FixtureRequest) -> Attacker:
 
 def test_no_route_gives_anything_away(stage: Stage, attacker: Attacker):
     report = attack_routes(stage, attacker)
+
+    assert report.tried > len(stage.doors.routes)
+    assert report.breaches == [], as_text(report)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_route_gives_anything_away_to_a_program(stage: Stage, program: str):
+    report = attack_routes(stage, Attacker(stage, lambda: PROGRAMS[program](stage)))
 
     assert report.tried > len(stage.doors.routes)
     assert report.breaches == [], as_text(report)

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.doors.rawsocket import HYDRATE_AND_LOAD, NAMESPACE, TIP, Tab, event, tab
-from tests.doors.stage import WORDS, Stage
+from tests.doors.stage import Somebody, Stage
 from tests.doors.watch import changes, rows
 
 pytestmark = pytest.mark.server
@@ -65,27 +65,33 @@ def test_there_is_no_way_round_the_socket(stage: Stage, method: str, origin: str
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.fixture(scope="module")
+def bystander(stage: Stage) -> Somebody:
+    """Somebody who has a tab open meanwhile."""
+    return stage.stranger()
+
+
 @pytest.mark.parametrize("frame", GARBAGE, ids=range(len(GARBAGE)))
-async def test_garbage_harms_nobody_else(stage: Stage, frame: str):
+async def test_garbage_harms_nobody_else(stage: Stage, bystander: Somebody, frame: str):
     before = rows(stage.site.folder)
-    async with tab(stage.site, stage.victim.cookie) as bystander, tab(stage.site) as attacker:
+    async with tab(stage.site, bystander.cookie) as other, tab(stage.site) as attacker:
         await attacker.connection.send(frame)
         await answered_or_closed(attacker)
 
-        await bystander.send(f"{TIP}.load")
-        assert WORDS in await bystander.settled()
-    assert changes(before, rows(stage.site.folder), victim=stage.ids, own=(), ended=()) == []
+        await other.send(f"{TIP}.load")
+        assert bystander.user_id in await other.settled()
+    assert changes(before, rows(stage.site.folder), victim=stage.ids, own=[bystander.user_id], ended=()) == []
 
 
 @pytest.mark.parametrize("frame", [TOO_LONG, TOO_LONG.encode()], ids=["text", "bytes"])
-async def test_a_frame_too_long_closes_the_socket_it_came_by(stage: Stage, frame: str | bytes):
-    async with tab(stage.site, stage.victim.cookie) as bystander, tab(stage.site) as attacker:
+async def test_a_frame_too_long_closes_the_socket_it_came_by(stage: Stage, bystander: Somebody, frame: str | bytes):
+    async with tab(stage.site, bystander.cookie) as other, tab(stage.site) as attacker:
         await attacker.connection.send(frame)
         await attacker.connection.wait_closed()
         assert attacker.connection.close_code == 1009
 
-        await bystander.send(f"{TIP}.load")
-        assert WORDS in await bystander.settled()
+        await other.send(f"{TIP}.load")
+        assert bystander.user_id in await other.settled()
 
 
 async def test_a_state_cannot_be_filled_from_outside(stage: Stage):
