@@ -31,6 +31,7 @@ class Proxy:
     line: Line = field(default_factory=Line)
     port: int = 0
     accepted: int = 0
+    asked: int = 0  # pieces that callers have sent
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _halved: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -85,6 +86,7 @@ class Proxy:
 
     async def _ask(self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
         while piece := await reader.read(CHUNK):
+            self.asked += 1
             if self.line.cuts_answer_to is not None and self.line.cuts_answer_to in piece:
                 self.line.cuts_answer_to = None
                 self._halved.add(back)

@@ -82,10 +82,10 @@ class Story:
                 await asyncio.sleep(0.1)
 
     async def has_asked(self) -> None:
-        """Wait until the application has spoken by the line once more."""
-        before = self.proxy.accepted
+        """Wait until the application has spoken by the line once more, or tried to."""
+        before = self.proxy.accepted, self.proxy.asked
         async with asyncio.timeout(HEALS_WITHIN_S):
-            while self.proxy.accepted == before:  # noqa: ASYNC110 -- a proxy counts, it tells nobody
+            while (self.proxy.accepted, self.proxy.asked) == before:  # noqa: ASYNC110 -- a proxy tells nobody
                 await asyncio.sleep(0.02)
 
 
