@@ -7,13 +7,13 @@ import httpx
 from tests.served import Served
 
 
-async def cookie_of(site: Served, email: str) -> str:
-    """Sign in through the sandbox, connect Todoist, return the session cookie's value."""
+async def cookie_of(site: Served, email: str, account: str = "ada") -> str:
+    """Sign in through the sandbox, connect an account of its Todoist, return the session cookie's value."""
     async with httpx.AsyncClient(base_url=site.url, follow_redirects=True, timeout=30) as client:
         page = await client.get("/auth/google/start")
         await client.post(str(page.url), data=_fields(page.text) | {"email": email}, headers=_origin(page))
         page = await client.get("/connect/todoist/start")
-        await client.post(str(page.url), data={"account": "ada", "answer": "agree"}, headers=_origin(page))
+        await client.post(str(page.url), data={"account": account, "answer": "agree"}, headers=_origin(page))
         return str(client.cookies["oo_session"])
 
 

@@ -13,7 +13,7 @@ from oo_app.kit.config import Settings
 from oo_app.kit.crypto import new_token
 from pages import PAGES
 from pages.parts import icon
-from state.base import SessionBinding
+from state.base import SessionBinding, answer_only_who_asked
 from state.errors import on_browser_error, on_error
 
 
@@ -72,6 +72,7 @@ def assembled(rt: runtime.Runtime) -> rx.App:
             on_load=page.on_load,
         )
     app.add_middleware(SessionBinding(), index=0)
+    answer_only_who_asked(app)
 
     app.register_lifespan_task(wiring.running, rt=rt)  # pyright: ignore[reportUnknownMemberType]
     return app

@@ -59,6 +59,7 @@ async def running(rt: Runtime) -> AsyncGenerator[None]:
     await rt.start()
     try:
         bind(rt)
+        await signals.resume_closes(rt)
         await rt.bus.start()
         await rt.jobs.start(jobs(rt))
         async with rt.metrics.watching():

@@ -5,7 +5,9 @@ from urllib.parse import unquote
 import reflex as rx
 from reflex.event import Event, EventSpec
 from reflex.middleware.middleware import Middleware
-from reflex.state import BaseState
+from reflex.state import BaseState, StateUpdate
+from reflex_base.constants import RouteVar
+from reflex_base.event.context import EventContext
 from starlette.requests import cookie_parser
 
 from oo_app import accounts
@@ -70,6 +72,25 @@ class SessionBinding(Middleware):
             bound._session = session  # noqa: SLF001
         # Only now, so that a refusal never leaves a state to somebody else.
         limit(event, address=root.router.session.client_ip, session=session)
+
+
+def answer_only_who_asked(app: rx.App) -> None:
+    """Send what an event comes to only to the socket it came by; once that has closed, to nobody.
+
+    Reflex sends it to whatever socket the tab has by then: a slow answer to somebody who has just signed out went to
+    who signed in next. Nobody misses it, since a socket that opens in the same tab is sent the whole state.
+    """
+    if (sockets := app.event_namespace) is None:
+        msg = "Reflex opens no sockets"
+        raise RuntimeError(msg)
+    send = sockets.emit_update
+
+    async def emit_update(update: StateUpdate, token: str) -> None:
+        asked_by = EventContext.get().router_data.get(RouteVar.SESSION_ID, "")
+        if sockets.sid_to_token.get(asked_by) == token:
+            await send(update, token)
+
+    sockets.emit_update = emit_update
 
 
 def notice(sentence: str) -> EventSpec:

@@ -20,6 +20,7 @@ class Line:
     drip_s: float = 0.0  # answers come byte by byte, with this pause between
     cut_after: int | None = None  # the connection is cut once so many answered bytes have passed
     answers: bytes | None = None  # these bytes are answered instead of whatever was said
+    cuts_answer_to: bytes | None = None  # the first answer to what holds these bytes is cut in its middle
 
 
 @dataclass
@@ -30,8 +31,10 @@ class Proxy:
     line: Line = field(default_factory=Line)
     port: int = 0
     accepted: int = 0
+    asked: int = 0  # pieces that callers have sent
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _halved: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def start(self) -> Self:
         """Listen."""
@@ -79,9 +82,14 @@ class Proxy:
             for each in (writer, there):
                 each.transport.abort()
                 self._open.discard(each)
+                self._halved.discard(each)
 
     async def _ask(self, reader: asyncio.StreamReader, there: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
         while piece := await reader.read(CHUNK):
+            self.asked += 1
+            if self.line.cuts_answer_to is not None and self.line.cuts_answer_to in piece:
+                self.line.cuts_answer_to = None
+                self._halved.add(back)
             if self.line.answers is not None:
                 back.write(self.line.answers)
                 with suppress(OSError):
@@ -97,6 +105,10 @@ class Proxy:
         while piece := await reader.read(CHUNK):
             if self.line.swallows_answers:
                 continue
+            if back in self._halved:
+                back.write(piece[: len(piece) // 2])
+                await back.drain()
+                raise ConnectionAbortedError
             if self.line.delay_s:
                 await asyncio.sleep(self.line.delay_s)
             if self.line.cut_after is not None:

@@ -31,6 +31,7 @@ from oo_app.kit.http import Answer
 from oo_app.runtime import Runtime
 from oo_app.sources import Door, Grant, NotPermitted, OAuth, Source, TokenRefused
 
+EXCHANGE_TIMEOUT_S = 8.0
 REVOKE_TIMEOUT_S = 5.0
 EARLY = timedelta(seconds=60)
 LONGEST_LIFE_S = 10 * 365 * 86_400  # what Todoist tells for tokens that do not end
@@ -70,7 +71,11 @@ async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, stat
         "code": code,
         "redirect_uri": _redirect_uri(rt, source_name),
     }
-    grant = _grant(await rt.http.send("POST", auth.token_url, form=form))
+    try:
+        async with rt.clock.timeout(EXCHANGE_TIMEOUT_S):  # somebody looks at an empty page meanwhile
+            grant = _grant(await rt.http.send("POST", auth.token_url, form=form))
+    except TimeoutError as error:
+        raise SourceDown(None, cause="TimeoutError") from error
     if grant is None:
         msg = f"{source.title} did not accept that. Please try again."
         raise Invalid(msg, code="untrusted")

@@ -82,6 +82,13 @@ async def spawn_due_closes(rt: Runtime) -> None:
         rt.jobs.spawn(f"close:{closing_id}", lambda closing_id=closing_id: deliver_close(rt, closing_id))
 
 
+async def resume_closes(rt: Runtime) -> None:
+    """Send again at once what was on its way when the process ended; called before anything is sent."""
+    async with rt.db.begin() as tx:
+        under_way = (col(Closing.is_claimed).is_(True), col(Closing.done_at).is_(None))
+        await tx.session.execute(update(Closing).where(*under_way).values(next_at=tx.now))
+
+
 async def deliver_closes(rt: Runtime) -> None:
     """Send what is due, one after the other."""
     for closing_id in await _due(rt):
