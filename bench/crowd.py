@@ -22,7 +22,7 @@ from tests.served import RATE_FACTOR, free_port, served
 PEOPLE = 200
 ARRIVE_AT_ONCE = 8
 BEAT_S, FOR_S = 6.0, 60.0
-STEPS, STEP_S = (100, 150, 200, 250, 300, 350, 400, 500, 600), 12.0
+STEPS, STEP_S = (80, 90, 100, 110, 120, 130, 140, 160, 200, 300, 400), 12.0
 TOO_LONG_MS = 1000.0
 KEPT_UP = 0.9  # of what was asked for; below it people wait for their answers
 
