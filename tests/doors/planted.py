@@ -1,4 +1,7 @@
-"""Doors without a lock, planted beside the real ones: the attacks have to find them."""
+"""Doors without a lock, planted beside the real ones: the attacks have to find them.
+
+Only the process that is to be attacked imports this, since it changes the application.
+"""
 
 from typing import Any
 
@@ -9,9 +12,7 @@ from oo_app.kit.config import Settings
 from oo_app.runtime import current
 from oo_app.web import system
 from state.base import AppState
-
-LEAKY_ROUTE = "/planted/{user_id}"
-CHANGING_ROUTE = "/planted/rest/{user_id}"
+from tests.doors.stage import CHANGING_ROUTE, LEAKY_ROUTE
 
 
 class PlantedState(AppState):

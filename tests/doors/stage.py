@@ -19,6 +19,9 @@ from tests.served import RUN, Served, free_port, served
 WORDS = "Zebrafisch"  # in every task of the victim, and nowhere else
 A_DAY_MS = "86400000"
 LONG_AGO = "2020-01-01 00:00:00.000000"
+# Where tests/doors/planted.py opens doors without a lock.
+LEAKY_ROUTE = "/planted/{user_id}"
+CHANGING_ROUTE = "/planted/rest/{user_id}"
 
 
 @dataclass(frozen=True)

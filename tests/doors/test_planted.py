@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.doors.attacks import Attacker, attack_handlers, attack_routes
-from tests.doors.planted import CHANGING_ROUTE, LEAKY_ROUTE
-from tests.doors.stage import Stage, staged
+from tests.doors.stage import CHANGING_ROUTE, LEAKY_ROUTE, Stage, staged
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 PLANTED = "tests.doors.planted"
