@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from oo_app.kit.keystore import person_hash
+
 # Round trips that anybody may begin: they hold nothing of anybody until they come back.
 BEGUN_BY_ANYBODY = "flow"
 
@@ -27,8 +29,9 @@ def rows(folder: Path) -> Rows:
 def changes(before: Rows, after: Rows, *, victim: Sequence[str], own: Sequence[str], ended: Sequence[str]) -> list[str]:
     """Name the rows that came, went or changed and are the victim's, or are not the attacker's own.
 
-    A session may be `ended` by whoever holds its cookie.
+    A session may be `ended` by whoever holds its cookie. The deletion ledger knows people by a hash.
     """
+    victim, own = [*victim, *map(person_hash, victim)], [*own, *map(person_hash, own)]
 
     def is_breach(table: str, row: str) -> bool:
         if table == "session" and any(each in row for each in ended):
