@@ -169,7 +169,11 @@
   const FAREWELL_MS = 2_000;
   const forget = async () => {
     oo.forget();
-    await Promise.allSettled([ooQueue.clear(), caches.keys().then((names) => names.map((name) => caches.delete(name)))]);
+    const forgetShell = async () => {
+      await Promise.all((await worker.getRegistrations()).map((each) => each.unregister()));
+      await Promise.all((await caches.keys()).map((name) => caches.delete(name)));
+    };
+    await Promise.allSettled([ooQueue.clear(), worker && forgetShell()]);
   };
   document.addEventListener("submit", async (event) => {
     const form = event.target;

@@ -64,9 +64,16 @@ const part = async (request) => {
 
 const offline = () => new Response(OFFLINE, { headers: { "Content-Type": "text/html; charset=utf-8" } });
 
+// Whose browser this is by now; where a worker cannot read that, the server refuses what is another's.
+const person = async () => {
+  const name = `${location.protocol === "https:" ? "__Host-" : ""}oo_person`;
+  if (globalThis.cookieStore) return (await cookieStore.get(name))?.value;
+  return (await ooQueue.all())[0]?.person;
+};
+
 const flush = async () => {
-  const [entry] = await ooQueue.all();
-  if (entry && !(await ooQueue.flush(entry.person)).isEmpty) throw new Error("not all sent"); // the browser tries again
+  const mine = await person();
+  if (mine && !(await ooQueue.flush(mine)).isEmpty) throw new Error("not all sent"); // the browser tries again
 };
 
 addEventListener("install", (event) => event.waitUntil(renew().catch(() => {}).then(() => skipWaiting())));
@@ -79,7 +86,7 @@ addEventListener("fetch", (event) => {
   const path = url.pathname.replace(/(.)\/$/, "$1");
   if (request.mode === "navigate") {
     if (path === PAGE) event.respondWith(page(event));
-    else if (/^\/(connect)?$/.test(path)) event.respondWith(fetch(request).catch(offline));
+    else if (path === "/connect") event.respondWith(fetch(request).catch(offline));
     return;
   }
   if (url.pathname.startsWith("/assets/") || /\.(js|css|svg|png|webmanifest)$/.test(url.pathname)) event.respondWith(part(request));

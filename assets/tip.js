@@ -182,6 +182,7 @@
       kept = null;
       keep(heading);
       witness();
+      if (root.classList.contains("unsent")) deliver(); // there is a line again
     }
     if (find(".silence")) {
       kept = null;
@@ -253,7 +254,7 @@
     pulse?.parentNode.replaceChildren(element("h1", "Noted.", { class: "tip-text noted" }));
     const back = place.querySelector("button");
     back.hidden = !last;
-    back.dataset.of = JSON.stringify([last?.impression_id, last?.reaction_id]);
+    if (last) back.dataset.of = JSON.stringify([last.impression_id, last.reaction_id]);
     clearTimeout(leaving);
     leaving = setTimeout(() => (back.hidden = true), UNDO_MS);
   };
@@ -299,9 +300,16 @@
   });
   setInterval(() => isLeft && deliver(), AGAIN_MS);
 
-  globalThis.oo = { dwell, say, person, forget: () => write(KEPT, null) };
+  const forget = () => {
+    write(KEPT, null);
+    document.cookie = `${PERSON}; Path=/; Max-Age=0; SameSite=Lax${isSecure ? "; Secure" : ""}`;
+  };
+
+  globalThis.oo = { dwell, say, person, forget };
   const tip = read(KEPT);
-  if (tip && canKeep() && tip.person === person() && Date.now() < tip.until) show(tip);
+  const isOpen = tip && canKeep() && tip.person === person() && Date.now() < tip.until;
+  if (isOpen) show(tip);
+  else write(KEPT, null); // also what somebody else left here
   const attributeFilter = ["data-impression", "data-answered", "data-person", "data-now"];
   new MutationObserver(look).observe(root, { subtree: true, childList: true, attributes: true, attributeFilter });
   look();

@@ -19,7 +19,7 @@ from oo_app.kit import log
 from oo_app.kit.config import Settings, SettingsError
 from oo_app.kit.crypto import Vault
 from oo_app.kit.process import put_first_on_path, set_environment
-from oo_app.ops import CannotStart, migrate
+from oo_app.ops import CannotStart, migrate, strike_all
 from oo_app.runtime import build
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +67,7 @@ def heal(settings: Settings) -> None:
         await rt.start()
         try:
             await accounts.replay(rt)
+            await strike_all(rt)
             missing, people = await accounts.keyless(rt)
         finally:
             await rt.stop()

@@ -72,6 +72,8 @@ class SessionBinding(Middleware):
             bound._session = session  # noqa: SLF001
         # Only now, so that a refusal never leaves a state to somebody else.
         limit(event, address=root.router.session.client_ip, session=session)
+        if event.name.endswith(".setvar"):  # Reflex's own, for any client to set any var with; no page of ours calls it
+            raise Invalid(MISFIT)
 
 
 def answer_only_who_asked(app: rx.App) -> None:

@@ -5,7 +5,7 @@ from oo_app.ops.health import Found, examine, is_ready
 from oo_app.ops.migrations import CannotStart, alembic_config, head, migrate
 from oo_app.ops.privacy import Deleted, delete_everything, export, export_text
 from oo_app.ops.restore import Restored, RestoredKeys, restore, restore_keys
-from oo_app.ops.upkeep import Purged, Rotated, purge, rotate
+from oo_app.ops.upkeep import Purged, Rotated, purge, rotate, strike_all
 
 __all__ = [
     "CannotStart",
@@ -30,4 +30,5 @@ __all__ = [
     "restore",
     "restore_keys",
     "rotate",
+    "strike_all",
 ]

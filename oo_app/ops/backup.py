@@ -16,6 +16,9 @@ from oo_app.kit.errors import Invalid
 from oo_app.kit.keystore import person_hash
 
 KEYS_KEPT_FOR = timedelta(days=7)
+UNFINISHED_FOR = timedelta(hours=1)
+BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a database
+PARTIAL, STAGED, SET_ASIDE = ".partial", ".restoring", ".before-"  # copies being written, checked, and kept from before
 STAMP = "%Y%m%dT%H%M%SZ"
 
 _log = log.get(__name__)
@@ -47,34 +50,70 @@ def backup_keys(settings: Settings, file: Path | None, now: datetime) -> Written
 
 
 def purge_key_backups(settings: Settings, now: datetime) -> int:
-    """Remove our own copies of people's keys that are older than seven days: in them the deleted can still be read."""
+    """Remove our own copies of people's keys that are older than seven days, and what a broken-off verb left of one.
+
+    In them the deleted could still be read.
+    """
     outdated = [file for file, made_at in key_backups(settings) if now - made_at > KEYS_KEPT_FOR]
-    for file in outdated:
-        file.unlink(missing_ok=True)
+    for file in (*outdated, *_unfinished(settings, now)):
+        _remove(file)
     return len(outdated)
 
 
 def strike(settings: Settings, deleted: Collection[str]) -> None:
-    """Take the keys of the deleted, known by their hashes, out of our own copies as well."""
-    for file, _ in key_backups(settings):
+    """Take the keys of the deleted, known by their hashes, out of our own copies as well.
+
+    A copy out of which nothing can be taken, because it is damaged, goes as a whole.
+    """
+    for file in (*(file for file, _ in key_backups(settings)), *_unfinished(settings)):
         try:
-            with closing(sqlite3.connect(file)) as copy:
-                people = [user_id for (user_id,) in copy.execute("SELECT user_id FROM person_key")]
-                struck = [(user_id,) for user_id in people if person_hash(user_id) in deleted]
-                copy.execute("PRAGMA secure_delete=ON")
-                with copy:
-                    copy.executemany("DELETE FROM person_key WHERE user_id = ?", struck)
-        except sqlite3.Error as error:
+            _strike(file, deleted)
+        except sqlite3.OperationalError as error:  # in use just now: the next purge comes again
             _log.warning("key_backup.unreadable", file=file.name, cause=type(error).__name__)
+        except sqlite3.DatabaseError as error:
+            _log.warning("key_backup.damaged", file=file.name, cause=type(error).__name__)
+            _remove(file)
+
+
+def _strike(file: Path, deleted: Collection[str]) -> None:
+    with closing(sqlite3.connect(file)) as copy:
+        # Past the indices, since one may be what is damaged.
+        people = [user_id for (user_id,) in copy.execute("SELECT user_id FROM person_key NOT INDEXED")]
+        struck = [(user_id,) for user_id in people if person_hash(user_id) in deleted]
+        copy.execute("PRAGMA secure_delete=ON")
+        with copy:
+            copy.executemany("DELETE FROM person_key WHERE user_id = ?", struck)
+        left = {user_id for (user_id,) in copy.execute("SELECT user_id FROM person_key NOT INDEXED")}
+    if left & {user_id for (user_id,) in struck}:
+        msg = "the rows are still there"
+        raise sqlite3.DatabaseError(msg)
 
 
 def key_backups(settings: Settings) -> list[tuple[Path, datetime]]:
-    """Return our own copies of people's keys and when each was made, as its name says."""
+    """Return our own copies of people's keys, backups and stores set aside, and when each was made by its name."""
+    keys = file_of(settings.keys_url)
+    named = [(file, f"keys-{STAMP}.db") for file in _folder(settings).glob("keys-*.db")]
+    named += [(file, f"{keys.name}{SET_ASIDE}{STAMP}") for file in keys.parent.glob(f"{keys.name}{SET_ASIDE}*")]
     found: list[tuple[Path, datetime]] = []
-    for file in _folder(settings).glob("keys-*.db"):
-        with suppress(ValueError):  # somebody else's file
-            found.append((file, datetime.strptime(file.stem, f"keys-{STAMP}").replace(tzinfo=UTC)))
+    for file, pattern in named:
+        with suppress(ValueError):  # somebody else's file, or what SQLite keeps beside one of ours
+            found.append((file, datetime.strptime(file.name, pattern).replace(tzinfo=UTC)))
     return found
+
+
+def _unfinished(settings: Settings, now: datetime | None = None) -> list[Path]:
+    """Return copies of keys that were never finished; with a time, those that nobody can be writing any more."""
+    keys = file_of(settings.keys_url)
+    found = [*_folder(settings).glob(f"keys-*{PARTIAL}"), *keys.parent.glob(f"{keys.name}{STAGED}")]
+    if now is None:
+        return found
+    long_ago = (now - UNFINISHED_FOR).timestamp()
+    return [file for file in found if file.stat().st_mtime < long_ago]
+
+
+def _remove(file: Path) -> None:
+    for ending in ("", *BESIDE):
+        Path(f"{file}{ending}").unlink(missing_ok=True)
 
 
 def file_of(url: str) -> Path:
@@ -104,7 +143,7 @@ def _copy(source: Path, target: Path, count: str) -> int:
     if target.exists():
         msg = f"{target} is there already; name another file"
         raise Invalid(msg)
-    partial = target.with_name(f"{target.name}.partial")
+    partial = target.with_name(f"{target.name}{PARTIAL}")
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
         partial.unlink(missing_ok=True)

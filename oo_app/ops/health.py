@@ -109,7 +109,7 @@ async def _ledger(rt: Runtime) -> tuple[bool, str]:
     back = await accounts.undone_deletions(rt)
     if back:
         return False, f"{back} deleted people are back; the next start forgets them again"
-    return True, f"{len(await rt.vault.store.ledger())} deletions, all in force"
+    return True, f"all in force: {len(await rt.vault.store.ledger())}"
 
 
 async def _key_backups(rt: Runtime) -> tuple[bool, str]:

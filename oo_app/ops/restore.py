@@ -20,11 +20,9 @@ from oo_app.kit.config import Settings, SettingsError
 from oo_app.kit.crypto import Vault
 from oo_app.kit.errors import Invalid
 from oo_app.kit.keystore import KeyStore, person_hash
-from oo_app.ops.backup import STAMP, cannot, file_of, sync
+from oo_app.ops.backup import BESIDE, SET_ASIDE, STAGED, STAMP, cannot, file_of, sync
 from oo_app.ops.migrations import head, migrate, revisions
 from oo_app.runtime import Runtime, build
-
-BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a database
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def _staged(file: Path, live: Path) -> Generator[Path]:
     if live.exists() and file.samefile(live):
         msg = f"{file}: is what oO uses now"
         raise Invalid(msg)
-    stage = live.with_name(f"{live.name}.restoring")
+    stage = live.with_name(f"{live.name}{STAGED}")
     try:
         _remove(stage)
         os.close(os.open(stage, os.O_CREAT | os.O_EXCL, 0o600))
@@ -241,7 +239,7 @@ def _set_aside(live: Path, now: datetime) -> Path:
 
 
 def _name_aside(live: Path, now: datetime) -> Path:
-    return live.with_name(f"{live.name}.before-{now:{STAMP}}")
+    return live.with_name(f"{live.name}{SET_ASIDE}{now:{STAMP}}")
 
 
 def _remove(stage: Path) -> None:

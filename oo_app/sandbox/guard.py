@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+from oo_app.kit.forwarded import is_forwarded
 
 
 class LoopbackOnly:
@@ -37,7 +37,7 @@ def is_loopback_url(url: str) -> bool:
 
 def _refusal(scope: Scope) -> str | None:
     headers = Headers(scope=scope)
-    if any(name in headers for name in FORWARDING_HEADERS):
+    if is_forwarded(headers):
         return "The sandbox does not answer forwarded requests."
     if not _is_loopback_client(scope.get("client")):
         return "The sandbox answers this machine only."

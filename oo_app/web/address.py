@@ -5,7 +5,8 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+from oo_app.kit.config import is_loopback
+from oo_app.kit.forwarded import is_forwarded, is_loopback_host
 
 
 def client_address(scope: Scope, proxy_hops: int) -> str:
@@ -23,10 +24,11 @@ def client_address(scope: Scope, proxy_hops: int) -> str:
     return _address(told[-proxy_hops]) or peer
 
 
-def is_forwarded(scope: Scope) -> bool:
-    """Whether anything says that a proxy passed the request on."""
+def is_direct(scope: Scope) -> bool:
+    """Whether a request comes from this machine, under one of its own names, and no proxy passed it on."""
     headers = Headers(scope=scope)
-    return any(name in headers for name in FORWARDING)
+    is_here = is_loopback(scope["client"][0]) and is_loopback_host(headers.get("host", ""))
+    return is_here and not is_forwarded(headers)
 
 
 def _address(text: str) -> str | None:

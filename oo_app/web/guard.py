@@ -122,8 +122,15 @@ class Guard:
 
     def _check_origin(self, scope: Scope) -> None:
         """Refuse a change asked for by another site; without an Origin only who has no cookie goes on, to a 401."""
-        has_own_proof = scope["path"].startswith(FOREIGN_POSTS) or scope["state"]["is_sandbox"] or bearer_token(scope)
-        if scope["method"] in SAFE_METHODS or has_own_proof:
+        path = scope["path"]
+        # Below /api/ a token decides alone, also beside a cookie; elsewhere the cookie does.
+        is_program = path.startswith("/api/") and bearer_token(scope) is not None
+        if (
+            scope["method"] in SAFE_METHODS
+            or path.startswith(FOREIGN_POSTS)
+            or scope["state"]["is_sandbox"]
+            or is_program
+        ):
             return
         origin = Headers(scope=scope).get("origin")
         if origin != self._rt.settings.base_url and (origin is not None or session_token(self._rt, scope) is not None):
@@ -169,6 +176,7 @@ class Guard:
             response.headers["Clear-Site-Data"] = '"cache", "storage"'
             name, is_https = self._rt.settings.session_cookie, self._rt.settings.is_https
             response.delete_cookie(name, path="/", secure=is_https, httponly=True, samesite="lax")
+            response.delete_cookie(self._rt.settings.person_cookie, path="/", secure=is_https, samesite="lax")
         return response
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:

@@ -5,12 +5,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from oo_app import accounts, connections, signals
-from oo_app.kit.config import is_loopback
 from oo_app.kit.crypto import same
 from oo_app.kit.errors import NotAllowed
 from oo_app.kit.metrics import CONTENT_TYPE
 from oo_app.runtime import Runtime, current
-from oo_app.web.address import is_forwarded
+from oo_app.web.address import is_direct
 from oo_app.web.security import bearer_token, session_token
 
 router = APIRouter(tags=["system"])
@@ -34,8 +33,7 @@ async def may_read(rt: Runtime, scope: Scope) -> bool:
     caller = await accounts.find_caller(rt, session_token(rt, scope))
     if caller is not None and caller.role == "admin":
         return True
-    is_here = is_loopback(scope["client"][0]) and not is_forwarded(scope)
-    return is_here and not rt.settings.is_production
+    return is_direct(scope) and not rt.settings.is_production
 
 
 async def _look(rt: Runtime) -> None:

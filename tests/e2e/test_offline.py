@@ -117,6 +117,7 @@ async def test_offline_the_tip_is_there_and_answers_go_out_in_order_when_the_lin
     await until(page, ANSWERS_LEFT, 3)
     await page.reload()
     await expect(page.get_by_text("Sent once you are back.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Undo")).to_have_count(0)  # what an earlier page noted stands
 
     await phone.context.set_offline(offline=False)
 
@@ -228,6 +229,7 @@ async def test_what_one_person_left_in_a_browser_never_meets_the_next(phone: Sto
 
     await page.goto(phone.site.url)
     await connected(page, "shared-two@sandbox.test")
+    assert await page.evaluate("localStorage.getItem('oo.tip')") is None
     await page.add_init_script(COUNT)
     await page.goto(f"{phone.site.url}/tip")
     await expect(page.locator("[data-kept]")).to_have_count(0)

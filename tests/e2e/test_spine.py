@@ -85,6 +85,10 @@ async def test_everything_is_deleted_from_the_page_and_the_session_is_over(phone
     await page.wait_for_url(f"{phone.site.url}/?*")
 
     await expect(page.get_by_text("Everything is deleted")).to_be_visible()
+    assert {cookie.get("name") for cookie in await phone.context.cookies()} <= {
+        "oo_zone",
+        "oo_flow",
+    }  # the zone is nobody's, the round trip over
     await page.goto(f"{phone.site.url}/connect")
     await expect(page.get_by_role("link", name="Continue with Google")).to_be_visible()
     assert phone.complaints == []

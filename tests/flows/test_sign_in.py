@@ -126,6 +126,15 @@ async def test_no_other_site_signs_anybody_out(browser: Browser):
     assert await is_signed_in(browser)
 
 
+async def test_a_token_is_no_way_around_the_origin_where_the_cookie_decides(browser: Browser):
+    await browser.sign_in("ada@sandbox.test")
+
+    response = await browser.client.post("/auth/signout", headers={"Authorization": "Bearer junk"})
+
+    assert response.status_code == 403
+    assert await is_signed_in(browser)
+
+
 @pytest.mark.parametrize(
     ("base_url", "prefix", "is_secure"),
     [("http://localhost:8000", "", False), ("https://localhost:8000", "__Host-", True)],

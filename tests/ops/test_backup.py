@@ -1,5 +1,6 @@
 """Backups and restores: whole or not at all, never with keys, and nobody who was deleted comes back."""
 
+import os
 import shutil
 import sqlite3
 import stat
@@ -16,7 +17,7 @@ from oo_app import accounts, ops, signals, tips
 from oo_app.accounts.models import Session, User
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import Invalid, NotFound
-from oo_app.ops.backup import backup, backup_keys
+from oo_app.ops.backup import backup, backup_keys, key_backups
 from oo_app.ops.restore import restore, restore_keys
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Closing, Item
@@ -131,6 +132,78 @@ async def test_deleting_takes_the_key_out_of_our_own_copies(rt: Runtime):
     assert ada.id.encode() not in copy.read_bytes()
 
 
+def set_aside(tmp_path: Path, content: bytes) -> Path:
+    """Leave a store of keys as a restore sets one aside (that it does so, the test of lost keys shows)."""
+    kept = tmp_path / "keys.db.before-20261123T090000Z"
+    kept.write_bytes(content)
+    return kept
+
+
+async def test_deleting_takes_the_key_out_of_a_store_that_was_set_aside(rt: Runtime, tmp_path: Path):
+    ada, ben = await a_person(rt, "ada"), await a_person(rt, "ben")
+    kept = set_aside(tmp_path, (tmp_path / "keys.db").read_bytes())
+    assert set(select(kept, "SELECT user_id FROM person_key")) == {(ada.id,), (ben.id,)}
+
+    await ops.delete_everything(rt, ada.id)
+
+    assert select(kept, "SELECT user_id FROM person_key") == [(ben.id,)]
+    assert ada.id.encode() not in kept.read_bytes()
+
+
+async def test_a_store_set_aside_out_of_which_nothing_can_be_taken_goes_as_a_whole(rt: Runtime, tmp_path: Path):
+    ada = await a_person(rt, "ada")
+    await a_person(rt, "ben")
+    store = bytearray((tmp_path / "keys.db").read_bytes())
+    store[4096 * 2 : 4096 * 2 + 64] = b"x" * 64  # a page of the index, which a deletion has to change
+    kept = set_aside(tmp_path, bytes(store))
+
+    await ops.delete_everything(rt, ada.id)
+
+    assert not kept.exists()
+
+
+async def test_a_store_set_aside_is_kept_for_seven_days(rt: Runtime, tmp_path: Path, clock: FakeClock):
+    await a_person(rt)
+    kept = set_aside(tmp_path, (tmp_path / "keys.db").read_bytes())
+    clock.advance(timedelta(days=7))
+    assert (await ops.purge(rt)).key_backups == 0
+
+    clock.advance(timedelta(seconds=1))
+
+    assert (await ops.purge(rt)).key_backups == 1
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("name", ["backups/keys-20261123T090000Z.db.partial", "keys.db.restoring"])
+async def test_what_a_broken_off_verb_left_of_the_keys_is_no_way_around_a_deletion(
+    rt: Runtime, tmp_path: Path, clock: FakeClock, name: str
+):
+    ada, ben = await a_person(rt, "ada"), await a_person(rt, "ben")
+    left = tmp_path / name
+    left.parent.mkdir(exist_ok=True)
+    shutil.copyfile(tmp_path / "keys.db", left)
+
+    await ops.delete_everything(rt, ada.id)
+
+    assert select(left, "SELECT user_id FROM person_key") == [(ben.id,)]
+    assert ada.id.encode() not in left.read_bytes()
+    long_ago = (clock.now() - timedelta(hours=2)).timestamp()
+    os.utime(left, (long_ago, long_ago))
+    await ops.purge(rt)
+    assert not left.exists()
+
+
+async def test_a_deletion_that_a_crash_kept_from_our_copies_is_made_up_for(rt: Runtime):
+    ada = await a_person(rt, "ada")
+    copy = backup_keys(rt.settings, None, rt.clock.now()).file
+    await accounts.erase(rt, ada.id)  # and here the process is killed
+    assert select(copy, "SELECT user_id FROM person_key") == [(ada.id,)]
+
+    await ops.strike_all(rt)
+
+    assert select(copy, "SELECT user_id FROM person_key") == []
+
+
 async def test_a_restore_brings_back_what_was_backed_up(rt: Runtime, tmp_path: Path):
     ada = await a_person(rt, "ada")
     copy = backup(rt.settings, None, rt.clock.now()).file
@@ -199,6 +272,7 @@ async def test_lost_keys_come_back_from_their_own_backup(rt: Runtime, tmp_path: 
     assert (came.added, came.forgotten) == (1, 0)
     assert came.kept
     assert came.kept.read_bytes().startswith(b"not a database")
+    assert came.kept in {file for file, _ in key_backups(rt.settings)}  # and so held to what holds for copies of keys
     async with on_files_of(rt, tmp_path) as later:
         assert (await accounts.profile(later, ada.id)).email == "ada@sandbox.test"
         with pytest.raises(NotFound):

@@ -4,6 +4,7 @@ from reflex.state import State
 
 from oo_app import accounts
 from oo_app.accounts import is_time_zone
+from oo_app.kit.errors import Invalid
 from oo_app.runtime import Runtime
 from state.base import AppState, read_cookie
 from state.connect import ConnectState
@@ -52,6 +53,11 @@ async def test_a_session_that_ended_gets_nothing_when_the_page_hydrates(tab: Tab
     await tab.send("hydrate_and_load")
 
     assert content not in tab.leaving()
+
+
+async def test_no_var_is_set_from_outside(tab: Tab) -> None:
+    with pytest.raises(Invalid):
+        await tab.send("state___base____app_state.state___tip____tip_state.setvar")
 
 
 async def test_the_same_session_keeps_its_tab(tab: Tab, ada: Browser) -> None:

@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oo_app.web.address import client_address, is_forwarded
+from oo_app.web.address import client_address, is_direct
+
+HERE = ("host", "localhost:8000")
+FORWARDING = [
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "X-Forwarded",
+    "X-Real-IP",
+    "CF-Connecting-IP",
+    "Via",
+]
 
 
 def scope(peer: str | None, *headers: tuple[str, str]) -> dict[str, Any]:
@@ -56,7 +69,18 @@ def test_whatever_a_client_writes_the_proxies_words_count(forged: list[str], hop
     assert client_address(scope("10.0.0.4", *told(*forged, ", ".join(proxies))), hops) == "192.0.2.1"
 
 
-@pytest.mark.parametrize("name", ["Forwarded", "x-forwarded-for", "X-Forwarded-Host", "x-real-ip", "Via"])
-def test_what_was_passed_on_is_recognised(name: str):
-    assert is_forwarded(scope("127.0.0.1", (name.lower(), "x")))
-    assert not is_forwarded(scope("127.0.0.1", ("accept", "x")))
+@pytest.mark.parametrize("name", FORWARDING)
+def test_what_was_passed_on_is_not_direct(name: str):
+    assert not is_direct(scope("127.0.0.1", HERE, (name.lower(), "x")))
+    assert is_direct(scope("127.0.0.1", HERE, ("accept", "x")))
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[oops"])
+def test_a_name_that_was_bent_to_this_machine_is_not_direct(host: str):
+    assert not is_direct(scope("127.0.0.1", ("host", host)))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000"])
+def test_this_machines_own_names_are_direct(host: str):
+    assert is_direct(scope("::1", ("host", host)))
+    assert not is_direct(scope("192.0.2.1", ("host", host)))
