@@ -123,7 +123,7 @@ async def offline(visit: Visit) -> None:
 
 async def away(visit: Visit) -> None:
     """Another page is asked for, which nothing but the service worker answers now."""
-    await visit.open("/")
+    await visit.open("/connect")
     await expect(visit.page.get_by_role("heading", name="You are offline.")).to_be_visible()
 
 
