@@ -30,6 +30,7 @@ UNLIMITED = "/assets/"  # files that never change
 SIGNED_IN_PAGES = frozenset({"/connect", "/tip"})
 # What Reflex serves besides pages and socket. Its socket is one only: polling over HTTP would pass by the origin check.
 CLOSED = frozenset({"ping", "auth-codespace", "_event", "_health", "_upload", "_all_routes"})
+SOCKET = "_event"
 FORBIDDEN = 4403
 BUSY = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>oO</title><link rel="stylesheet" href="/oo.css">
@@ -91,6 +92,8 @@ class Guard:
             self._count(scope)
             if Headers(scope=scope).get("origin") != self._rt.settings.base_url:
                 raise ForeignOrigin
+            if scope["path"].strip("/") != SOCKET:
+                raise NotFound
         except Refused as error:
             _log.info("socket.refused", status=error.status)
             if "websocket.http.response" in scope.get("extensions", {}):

@@ -226,6 +226,14 @@ async def test_where_the_server_can_it_says_why(rt: Runtime):
     assert json.loads(body["body"])["title"] == "This request came from another site"
 
 
+@pytest.mark.parametrize("path", ["/", "/other", "/_event/more"])
+async def test_there_is_one_socket_and_no_other(rt: Runtime, path: str):
+    start, body = await socket(rt, path, rt.settings.base_url, reads_refusals=True)
+
+    assert start["status"] == 404
+    assert json.loads(body["body"])["status"] == 404
+
+
 async def test_open_sockets_are_counted(rt: Runtime):
     during: list[float | None] = []
 
