@@ -10,11 +10,12 @@ const PARTS = /"(\/(?:assets\/)?[\w.~-]+\.(?:js|css|svg|png|webmanifest)(?:\?v=\
 const OFFLINE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Offline · oO</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="description" content="No line to oO.">
 <link rel="icon" href="/favicon.svg">
-<link rel="stylesheet" href="/oo.css"></head><body><main class="page lost"><div class="stage"><div class="card">
+<link rel="stylesheet" href="/oo.css"><link rel="stylesheet" href="/tip.css">
+<link rel="stylesheet" href="/adapt.css"></head><body><main class="page lost"><div class="stage"><div class="card">
 <h1 class="tip-text silence">You are offline.</h1><a class="button" href="/tip">Show my tip</a></div></div></main></body></html>`;
 
 const isNamedByContent = (url) => url.pathname.startsWith("/assets/") || url.searchParams.has("v");
-const partsOf = (text) => new Set([...text.matchAll(PARTS), [, "/oo.css"]].map(([, path]) => path));
+const partsOf = (text) => new Set([...(text + OFFLINE).matchAll(PARTS)].map(([, path]) => path));
 
 // Read the page anew and keep it with all it is made of; tell whether it changed, or is no longer for this browser.
 const renew = async () => {

@@ -55,7 +55,7 @@ def assembled(rt: runtime.Runtime) -> rx.App:
         toaster=None,
         reset_style=False,
         app_wraps={},  # no toasts, no banner, no boundary of Reflex: the pages have their own words
-        stylesheets=["/oo.css"],
+        stylesheets=["/oo.css", "/tip.css", "/pages.css", "/adapt.css"],
         head_components=[*icon()],
         html_lang="en",
         api_transformer=[documents, routes(rt)],

@@ -44,7 +44,8 @@ async def docs(request: Request) -> Response:
     return HTMLResponse(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         '<title>oO API</title><meta name="description" content="What programs can ask of oO.">'
-        '<link rel="icon" href="/favicon.svg"><link rel="stylesheet" href="/oo.css"><main class="docs"><h1>oO API</h1>'
+        '<link rel="icon" href="/favicon.svg"><link rel="stylesheet" href="/oo.css">'
+        '<link rel="stylesheet" href="/docs.css"><main class="docs"><h1>oO API</h1>'
         '<p>The full description is at <a href="/api/openapi.json">/api/openapi.json</a>.</p>'
         f'<table><thead><tr><th scope="col">Method</th><th scope="col">Path</th><th scope="col">What it does</th></tr>'
         f"</thead><tbody>{rows}</tbody></table></main></html>"
