@@ -193,6 +193,7 @@
 
   // --- answers: written down, then sent by the socket where it is up, else over HTTP
   const waiting = new Map();
+  let answered = null; // the copy of the tip that was answered last
   const acknowledge = (id) => {
     if (!waiting.delete(id)) return;
     ooQueue.drop(id).catch(() => {});
@@ -209,7 +210,10 @@
       reacted_at: new Date(Date.now() + (read(SKEW) ?? 0)).toISOString(),
     };
     waiting.set(id, answer);
-    if (action !== "undo") write(KEPT, null);
+    if (action !== "undo") {
+      answered = read(KEPT);
+      write(KEPT, null);
+    }
     const written = ooQueue.put({ id, person: person(), at: Date.now(), answer });
     return { id, answer, written };
   };
@@ -264,21 +268,21 @@
     if (place) place.hidden = true;
   };
 
-  let answered = null;
   document.addEventListener("click", async ({ target }) => {
     const back = target.closest?.("#unsent button");
     if (back) {
       const [on, reaction] = JSON.parse(back.dataset.of);
-      const tip = answered;
       await note("undo", on, null, reaction).written;
       calm();
-      if (tip?.impression === on) show(tip);
+      if (answered?.impression === on) {
+        write(KEPT, answered);
+        show(answered);
+      }
       await deliver();
       return;
     }
     const action = target.closest?.("[data-kept] [data-action]")?.dataset.action;
     if (!action || !kept) return;
-    answered = kept;
     const { written } = note(action, kept.impression, null, null);
     hide();
     await written;

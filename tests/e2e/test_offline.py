@@ -113,6 +113,8 @@ async def test_offline_the_tip_is_there_and_answers_go_out_in_order_when_the_lin
     await phone.picture(page, "tip-unsent")
     await page.get_by_role("button", name="Undo").click()
     await expect(page.locator(TIP)).to_have_text(title)
+    await page.reload()
+    await expect(page.locator(TIP)).to_have_text(title)  # taken back is taken back, also on a page opened again
     await page.get_by_role("button", name="Snooze", exact=True).click()
     await until(page, ANSWERS_LEFT, 3)
     await page.reload()
