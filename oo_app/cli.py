@@ -22,7 +22,6 @@ from oo_app.kit.errors import OoError
 from oo_app.runtime import Runtime, build
 from oo_app.serve import ROOT, alone, check_data_dir, check_keys
 from oo_app.serve import run as serve
-from oo_app.web.security import as_json
 
 LEAST_PYTHON = (3, 11)
 Result = TypeVar("Result")
@@ -171,8 +170,9 @@ def user_export(email: str) -> None:
     """Print everything held about the people with that address, as JSON."""
 
     async def run(rt: Runtime) -> None:
-        held = [await ops.export(rt, user_id) for user_id in await _people(rt, email)]
-        click.echo(as_json(held[0] if len(held) == 1 else held))
+        people = await _people(rt, email)
+        told = ["".join([piece async for piece in ops.export(rt, user_id)]).strip() for user_id in people]
+        click.echo(told[0] if len(told) == 1 else "[\n" + ",\n".join(told) + "\n]")
 
     _with_database(run)
 

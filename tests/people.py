@@ -1,5 +1,6 @@
 """Factories: a person with tasks, without the round trips of sign-in and of a source."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import col
 
-from oo_app import tips
+from oo_app import ops, tips
 from oo_app.accounts.models import Preferences, Session, User
 from oo_app.connections.models import Connection
 from oo_app.kit.crypto import PersonVault, Place, hash_token, new_token
@@ -118,3 +119,8 @@ async def rows(rt: Runtime, table: type[Any]) -> list[Any]:
     """Read a whole table."""
     async with rt.db.read() as session:
         return list((await session.execute(select(table))).scalars().all())
+
+
+async def exported(rt: Runtime, user_id: str) -> dict[str, Any]:
+    """Read what a person takes along."""
+    return json.loads("".join([piece async for piece in ops.export(rt, user_id)]))

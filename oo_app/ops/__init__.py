@@ -3,7 +3,7 @@
 from oo_app.ops.backup import Written, backup, backup_keys
 from oo_app.ops.health import Found, examine, is_ready
 from oo_app.ops.migrations import CannotStart, alembic_config, head, migrate
-from oo_app.ops.privacy import Deleted, delete_everything, export, export_text
+from oo_app.ops.privacy import Deleted, delete_everything, export
 from oo_app.ops.restore import Restored, RestoredKeys, restore, restore_keys
 from oo_app.ops.upkeep import Purged, Rotated, purge, rotate, strike_all
 
@@ -22,7 +22,6 @@ __all__ = [
     "delete_everything",
     "examine",
     "export",
-    "export_text",
     "head",
     "is_ready",
     "migrate",

@@ -29,17 +29,11 @@ BATCH = 20
 _log = log.get(__name__)
 
 
-async def export(rt: Runtime, user_id: str) -> dict[str, Any]:
-    """Return everything held about a person, opened, without our own secrets."""
-    held: dict[str, Any] = {"account": asdict(await accounts.profile(rt, user_id)), "exported_at": rt.clock.now()}
-    vault = await rt.vault.for_user(user_id)
-    for table in _tables_of_people(SQLModel.metadata):
-        held[table.name] = [row async for rows in _rows(rt, vault, table, user_id) for row in rows]
-    return held
+async def export(rt: Runtime, user_id: str) -> AsyncGenerator[str]:
+    """Give everything held about a person as JSON, opened, without our own secrets.
 
-
-async def export_text(rt: Runtime, user_id: str) -> AsyncGenerator[str]:
-    """Give the same as JSON, piece by piece: a large account is never in memory whole, nor keeps others waiting."""
+    Piece by piece: a large account is never in memory whole, nor keeps others waiting.
+    """
     account = asdict(await accounts.profile(rt, user_id))
     vault = await rt.vault.for_user(user_id)  # kept, so that a deletion at the same moment ends the text, not breaks it
     yield f'{{\n"account": {_text([account])},\n"exported_at": {_text([rt.clock.now()])}'

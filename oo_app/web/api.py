@@ -71,7 +71,7 @@ async def delete_me(caller: SignedIn, response: Response) -> schemas.DeletedOut:
 @router.get("/me/export", response_model=dict[str, Any])
 async def export_me(caller: SignedIn) -> Response:
     """Return everything held about the person, readable."""
-    pieces = ops.export_text(current(), caller.user_id)
+    pieces = ops.export(current(), caller.user_id)
     first = await anext(pieces)  # before the answer begins: whoever is gone by now is told so
 
     async def body() -> AsyncGenerator[str]:

@@ -1,6 +1,5 @@
 """Who is asking: the cookie of a session, or a program's token."""
 
-import json
 import posixpath
 from typing import Annotated
 
@@ -89,8 +88,3 @@ def page_path(path: str) -> str:
     plain = posixpath.normpath("/" + path.strip("/"))
     page = plain.removesuffix("/index.html").removesuffix(".html")
     return "/" if page in {"", "/index"} else page
-
-
-def as_json(value: object) -> str:
-    """Serialise for a download, times as RFC 3339."""
-    return json.dumps(value, default=lambda v: v.isoformat(), ensure_ascii=False, indent=2)

@@ -15,10 +15,9 @@ from oo_app.kit.errors import Invalid, NotFound
 from oo_app.ops.privacy import _tables_of_people
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Item
-from oo_app.web.security import as_json
 from tests.browser import Browser
 from tests.outside import lies_readable, sent, turn
-from tests.people import a_person, a_tip, rows
+from tests.people import a_person, a_tip, exported, rows
 from tests.world import access_token
 
 TABLES = [table.name for table in _tables_of_people(SQLModel.metadata)]
@@ -58,7 +57,7 @@ def strings(value: Any) -> list[str]:
 async def test_an_export_holds_every_table_of_the_person(rt: Runtime, ada: Browser):
     user_id = await with_everything(rt, ada)
 
-    held = json.loads(as_json(await ops.export(rt, user_id)))
+    held = await exported(rt, user_id)
 
     assert {name: len(held[name]) for name in TABLES} == await counts(rt, user_id)
     assert all(held[name] for name in TABLES)
@@ -67,7 +66,7 @@ async def test_an_export_holds_every_table_of_the_person(rt: Runtime, ada: Brows
 async def test_an_export_is_readable(rt: Runtime, ada: Browser):
     user_id = await with_everything(rt, ada)
 
-    held = json.loads(as_json(await ops.export(rt, user_id)))
+    held = await exported(rt, user_id)
 
     assert held["account"]["email"] == "ada@sandbox.test"
     assert {"Call Mum", "Dentist"} <= {item["content"] for item in held["item"]}
@@ -90,7 +89,7 @@ async def test_an_export_holds_no_token(rt: Runtime, ada: Browser):
     secret += [row.id for table in ("session", "flow") for row in await of_table(rt, table)]
     secret += [row.token_hash for row in await of_table(rt, "api_token")]
 
-    told = set(strings(json.loads(as_json(await ops.export(rt, user_id)))))
+    told = set(strings(await exported(rt, user_id)))
 
     assert told.isdisjoint(secret)
     assert not any(token in text for token in secret for text in told)
@@ -106,7 +105,7 @@ async def test_an_export_holds_nothing_of_anybody_else(rt: Runtime):
     await a_tip(rt, ada.id)
     await a_tip(rt, ben.id)
 
-    told = as_json(await ops.export(rt, ada.id))
+    told = json.dumps(await exported(rt, ada.id))
 
     assert ben.id not in told
     assert "ben" not in told
@@ -121,12 +120,12 @@ async def test_a_stored_text_that_does_not_open_stops_the_export(rt: Runtime):
         tx.session.add(item)
 
     with pytest.raises(Invalid, match="does not open in its place"):
-        await ops.export(rt, ada.id)
+        await exported(rt, ada.id)
 
 
 async def test_who_does_not_exist_has_nothing_to_take_along(rt: Runtime):
     with pytest.raises(NotFound):
-        await ops.export(rt, "nobody")
+        await exported(rt, "nobody")
 
 
 async def test_deleting_erases_every_row_and_destroys_the_key(rt: Runtime, ada: Browser):
@@ -146,12 +145,12 @@ async def test_deleting_leaves_everybody_else_as_they_were(rt: Runtime):
     for person in (ada, ben):
         await a_tip(rt, person.id)
     before = await counts(rt, ben.id)
-    export_before = await ops.export(rt, ben.id)
+    export_before = await exported(rt, ben.id)
 
     await ops.delete_everything(rt, ada.id)
 
     assert await counts(rt, ben.id) == before
-    assert await ops.export(rt, ben.id) == export_before
+    assert await exported(rt, ben.id) == export_before
 
 
 async def test_deleting_takes_the_grant_back_at_the_source(rt: Runtime, ada: Browser):

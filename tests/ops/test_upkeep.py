@@ -18,11 +18,10 @@ from oo_app.kit.crypto import Place
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Item
 from oo_app.tips.models import Decision, Impression, Reaction, Reward
-from oo_app.web.security import as_json
 from tests.browser import Browser
 from tests.conftest import KEY
 from tests.outside import on_files_of
-from tests.people import a_person, a_tip, decision, rows
+from tests.people import a_person, a_tip, decision, exported, rows
 
 NEW = "a-new-key-" * 5
 DETAILS = ("context", "candidates", "scores", "propensities")
@@ -38,7 +37,7 @@ async def under(rt: Runtime, *, encryption: str, secret: str):
 
 async def test_after_a_rotation_the_old_keys_can_be_dropped(rt: Runtime, ada: Browser):
     (user_id,) = await accounts.find_by_email(rt, "ada@sandbox.test")
-    before = as_json((await ops.export(rt, user_id))["item"])
+    before = (await exported(rt, user_id))["item"]
     others = [await a_person(rt, f"person{number}") for number in range(3)]
 
     async with under(rt, encryption=f"{NEW},{KEY[::-1]}", secret=f"{NEW},{KEY}") as rotating:
@@ -46,14 +45,14 @@ async def test_after_a_rotation_the_old_keys_can_be_dropped(rt: Runtime, ada: Br
         assert await ops.rotate(rotating) == ops.Rotated(keys=0, addresses=0, owners=0, unread=0)
 
     async with under(rt, encryption=NEW, secret=NEW) as after:
-        assert as_json((await ops.export(after, user_id))["item"]) == before
+        assert (await exported(after, user_id))["item"] == before
         assert await accounts.find_by_email(after, "ada@sandbox.test") == [user_id]
         for person in others:
             assert (await accounts.profile(after, person.id)).email.startswith("person")
         (connection,) = [each for each in await rows(after, Connection) if each.user_id == user_id]
         await reread(after, connection.id)
         # The same account, by the new hash: nothing was taken for somebody else's and read anew under other ids.
-        assert as_json((await ops.export(after, user_id))["item"]) == before
+        assert (await exported(after, user_id))["item"] == before
 
     with pytest.raises(SettingsError):
         async with under(rt, encryption=KEY[::-1], secret=KEY):
@@ -164,7 +163,7 @@ async def test_a_blanked_decision_is_exported_as_it_is(rt: Runtime, clock: FakeC
     clock.advance(timedelta(days=31))
     await ops.purge(rt)
 
-    (told,) = (await ops.export(rt, ada.id))["decision"]
+    (told,) = (await exported(rt, ada.id))["decision"]
 
     assert (told["context"], told["candidate_ids"]) == ([], [])
 

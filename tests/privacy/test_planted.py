@@ -20,9 +20,9 @@ from oo_app import accounts, ops, wiring
 from oo_app.kit.crypto import PersonVault, Place, Vault
 from oo_app.kit.errors import Invalid
 from oo_app.runtime import Runtime
-from oo_app.web.security import as_json
 from tests.browser import Browser
 from tests.conftest import Faults
+from tests.people import exported
 from tests.privacy.marks import (
     APPLE_MAIL,
     CONTENT,
@@ -91,7 +91,7 @@ async def test_marked_strings_lie_readable_nowhere(
     assert {"oo.db", "oo.db-wal", "keys.db"} <= {where for where, _ in written}
     assert len([where for where, _ in written if where.startswith("backups/")]) == 2
     (user_id,) = await people(rt, MAIL)
-    assert CONTENT in {item["content"] for item in (await ops.export(rt, user_id))["item"]}  # it is all there, sealed
+    assert CONTENT in {item["content"] for item in (await exported(rt, user_id))["item"]}  # it is all there, sealed
     assert found_in(written, MARKS) == []
     assert found_in(written, secrets, forms=spellings_of) == []  # random, so that their hashes tell nothing
 
@@ -187,5 +187,4 @@ async def test_an_export_tells_what_is_sealed(
     assert MAIL in told
     assert CONTENT in told
     (user_id,) = await people(rt, MAIL)
-    told_whole, read_whole = json.loads(told), json.loads(as_json(await ops.export(rt, user_id)))
-    assert told_whole == read_whole
+    assert json.loads(told) == await exported(rt, user_id)
