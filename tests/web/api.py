@@ -4,7 +4,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from starlette.types import Message, Receive, Scope, Send
 
+from oo_app import web
 from oo_app.runtime import Runtime
 from tests.browser import Browser
 from tests.people import Somebody, a_person
@@ -47,3 +49,24 @@ def problem_of(response: httpx.Response, status: int) -> str:
     assert body["title"]
     assert body["detail"]
     return str(body["detail"])
+
+
+async def socket(rt: Runtime, path: str, origin: str | None, *, reads_refusals: bool = False) -> list[Message]:
+    """Open a websocket; return what the server says."""
+    said: list[Message] = []
+
+    async def accept(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    headers = [(b"origin", origin.encode())] if origin is not None else []
+    scope: dict[str, Any] = {"type": "websocket", "path": path, "headers": headers, "client": ("192.0.2.1", 1)}
+    if reads_refusals:
+        scope["extensions"] = {"websocket.http.response": {}}
+    await web.guard(rt)(accept)(scope, receive, send)
+    return said

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +19,7 @@ from oo_app.web.security import page_path
 from tests.browser import Browser
 from tests.metrics import value
 from tests.outside import with_settings
-from tests.web.api import problem_of, signed_in
+from tests.web.api import problem_of, signed_in, socket
 
 PROTECTED = [
     "/tip",
@@ -183,27 +182,6 @@ async def test_strict_transport_is_for_https_only(rt: Runtime, visitor: Browser)
 )
 async def test_only_what_never_changes_is_kept_for_long(visitor: Browser, path: str, told: str | None):
     assert (await visitor.get(path)).headers.get("cache-control") == told
-
-
-async def socket(rt: Runtime, path: str, origin: str | None, *, reads_refusals: bool = False) -> list[Message]:
-    """Open a websocket; return what the server says."""
-    said: list[Message] = []
-
-    async def accept(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "websocket.accept"})
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        said.append(message)
-
-    headers = [(b"origin", origin.encode())] if origin is not None else []
-    scope: dict[str, Any] = {"type": "websocket", "path": path, "headers": headers, "query_string": b""}
-    if reads_refusals:
-        scope["extensions"] = {"websocket.http.response": {}}
-    await web.guard(rt)(accept)(scope, receive, send)
-    return said
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Message, Receive, Scope, Send
 
-from oo_app import accounts, web
+from oo_app import accounts
 from oo_app.accounts.sessions import open_session
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.limits import Limits
@@ -18,7 +17,7 @@ from tests.browser import Browser
 from tests.conftest import transport
 from tests.metrics import value
 from tests.outside import with_settings
-from tests.web.api import problem_of, signed_in
+from tests.web.api import problem_of, signed_in, socket
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 WRITE = ("POST", "/api/v1/recommend", {"surface": "web"})
@@ -204,31 +203,14 @@ async def test_the_api_answers_a_browser_too_as_an_api(visitor: Browser):
     problem_of(await visitor.client.get("/api/v1/me", headers=PAGE), 429)
 
 
-async def knock(rt: Runtime, extensions: dict[str, Any]) -> list[Message]:
-    """Open a websocket from our own pages; return what the server says."""
-    said: list[Message] = []
-
-    async def accept(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "websocket.accept"})
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        said.append(message)
-
-    headers = [(b"origin", rt.settings.base_url.encode())]
-    scope = {"type": "websocket", "path": "/_event", "headers": headers, "client": ("192.0.2.1", 1)}
-    await web.guard(rt)(accept)(scope | {"extensions": extensions}, receive, send)
-    return said
-
-
 async def test_opening_a_socket_counts(limited: Runtime):
-    for _ in range(600):
-        assert (await knock(limited, {}))[0]["type"] == "websocket.accept"
+    ours = limited.settings.base_url
 
-    (refused,) = await knock(limited, {})
-    start, _ = await knock(limited, {"websocket.http.response": {}})
+    for _ in range(600):
+        assert (await socket(limited, "/_event", ours))[0]["type"] == "websocket.accept"
+
+    (refused,) = await socket(limited, "/_event", ours)
+    start, _ = await socket(limited, "/_event", ours, reads_refusals=True)
 
     assert (refused["type"], refused["code"]) == ("websocket.close", 4403)
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 429)
