@@ -54,6 +54,16 @@ class TasksSynced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarSynced(Event):
+    """A calendar was read and something had changed."""
+
+    subject = "signals.calendar.synced"
+    connection_id: str
+    changed: int
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCompleted(Event):
     """An item was completed in its own app. `completed_at` is RFC 3339."""
 
@@ -107,6 +117,7 @@ EVENTS: tuple[type[Event], ...] = (
     SourceDisconnected,
     SourceFailed,
     TasksSynced,
+    CalendarSynced,
     TaskCompleted,
     TipServed,
     TipReacted,

@@ -47,7 +47,7 @@ def jobs(rt: Runtime) -> Sequence[Job]:
     return (
         Job("checkpoint", 5, rt.db.checkpoint),
         Job("close", 1, lambda: signals.spawn_due_closes(rt)),
-        Job("sync", 10, lambda: signals.sync_due(rt)),
+        Job("sync", 1, lambda: signals.sync_due(rt)),
         Job("settle", 60, lambda: tips.settle(rt)),
         Job("purge", 3600, purge),
     )

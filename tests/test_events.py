@@ -20,6 +20,7 @@ def test_subjects_are_those_of_the_contract():
     assert sorted(event.subject for event in EVENTS) == [
         "feedback.delayed",
         "feedback.reward",
+        "signals.calendar.synced",
         "signals.source.connected",
         "signals.source.disconnected",
         "signals.source.failed",

@@ -1,6 +1,8 @@
 """OAuth of a source: consent, code exchange, refresh with rotation, and access that is always alive (RFC 6749)."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,8 +14,9 @@ from weakref import WeakValueDictionary
 from sqlalchemy import update
 from sqlmodel import col
 
-from oo_app.accounts import begin_flow, take_flow
+from oo_app.accounts import begin_flow, preferences, take_flow
 from oo_app.connections.models import Connection
+from oo_app.connections.renewal import claim_refresh, give_back_refresh
 from oo_app.connections.store import (
     Held,
     connection_id_of,
@@ -46,7 +49,7 @@ Result = TypeVar("Result")
 
 async def start(rt: Runtime, user_id: str, source_name: str, browser: str) -> str:
     """Begin connecting a source; return where to send the browser."""
-    _, auth = _registered(rt, source_name)
+    _, auth = await _registered(rt, source_name)
     begun = await begin_flow(rt, f"connect:{source_name}", browser, user_id=user_id)
     query = {
         "client_id": auth.client_id,
@@ -54,13 +57,16 @@ async def start(rt: Runtime, user_id: str, source_name: str, browser: str) -> st
         "state": begun.state,
         "response_type": "code",
         "redirect_uri": _redirect_uri(rt, source_name),
+        **auth.extra,
     }
+    if auth.has_pkce:
+        query |= {"code_challenge": _challenge(begun.verifier), "code_challenge_method": "S256"}
     return f"{auth.authorize_url}?{urlencode(query)}"
 
 
 async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, state: str, browser: str) -> str:
     """Exchange the code of a round trip this person began; return the connection's id."""
-    source, auth = _registered(rt, source_name)
+    source, auth = await _registered(rt, source_name)
     taken = await take_flow(rt, f"connect:{source_name}", state, browser)
     if taken.user_id != user_id:
         msg = "That connection was begun by somebody else. Please try again."
@@ -70,7 +76,10 @@ async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, stat
         "client_secret": auth.client_secret,
         "code": code,
         "redirect_uri": _redirect_uri(rt, source_name),
+        "grant_type": "authorization_code",
     }
+    if auth.has_pkce:
+        form["code_verifier"] = taken.verifier
     try:
         async with rt.clock.timeout(EXCHANGE_TIMEOUT_S):  # somebody looks at an empty page meanwhile
             grant = _grant(await rt.http.send("POST", auth.token_url, form=form))
@@ -79,10 +88,19 @@ async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, stat
     if grant is None:
         msg = f"{source.title} did not accept that. Please try again."
         raise Invalid(msg, code="untrusted")
-    existing = await connection_id_of(rt, user_id, source_name)
+    if not auth.needs <= set(grant.scope.replace(",", " ").split()):  # people may untick what they do not want to allow
+        await _end_unkept(rt, source, grant.access_token)
+        msg = f"{source.title} did not let oO read enough. Please agree to all of it."
+        raise Invalid(msg, code="denied")
+    return await keep(rt, user_id, source, grant)
+
+
+async def keep(rt: Runtime, user_id: str, source: Source, grant: Grant) -> str:
+    """Store a new grant and take back the one it replaces, if any; return the connection's id."""
+    existing = await connection_id_of(rt, user_id, source.name)
     replaced = await held(rt, existing) if existing else None
     try:
-        connection_id = await keep_grant(rt, user_id, source_name, grant)
+        connection_id = await keep_grant(rt, user_id, source.name, grant)
     except NotFound:
         await _end_unkept(rt, source, grant.access_token)  # whoever asked for it was deleted meanwhile
         raise
@@ -105,10 +123,10 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
             connection = await _refreshed(rt, connection)
         try:
             try:
-                return await call(_door(rt, connection.access_token), connection)
+                return await call(await _door_of(rt, connection), connection)
             except TokenRefused:
                 connection = await _refreshed(rt, connection)
-            return await call(_door(rt, connection.access_token), connection)
+            return await call(await _door_of(rt, connection), connection)
         except (TokenRefused, NotPermitted) as error:
             await _mark_refused(rt, connection)
             raise ReconnectNeeded from error
@@ -124,7 +142,7 @@ async def revoke(rt: Runtime, connection_id: str) -> bool:
         async with rt.clock.timeout(REVOKE_TIMEOUT_S):
             connection = await held(rt, connection_id)
             if connection.needs_attention:  # whatever was refused, the grant may live
-                await call(_door(rt, connection.access_token), connection)
+                await call(door(rt, connection.access_token), connection)
             else:
                 await with_access(rt, connection_id, call)
     except (SourceDown, NotPermitted, TimeoutError, Invalid):
@@ -137,15 +155,21 @@ async def revoke(rt: Runtime, connection_id: str) -> bool:
     return True
 
 
-def _door(rt: Runtime, access_token: str) -> Door:
+def door(rt: Runtime, access_token: str) -> Door:
+    """Return a door that opens with a token, or a login, which may not be kept yet."""
     return Door(rt.http, rt.settings, access_token, rt.clock.now())
+
+
+async def _door_of(rt: Runtime, connection: Held) -> Door:
+    zone = (await preferences(rt, connection.user_id)).zone
+    return Door(rt.http, rt.settings, connection.access_token, rt.clock.now(), zone, connection.last_read_at)
 
 
 async def _end_unkept(rt: Runtime, source: Source, access_token: str) -> None:
     """Take back a grant that is not kept, or no longer: nobody could from here, once its tokens are forgotten."""
     try:
         async with rt.clock.timeout(REVOKE_TIMEOUT_S):
-            await source.revoke(_door(rt, access_token))
+            await source.revoke(door(rt, access_token))
     except (SourceDown, NotPermitted, TokenRefused, TimeoutError) as error:
         _log.warning("grant.left", source=source.name, cause=type(error).__name__)
 
@@ -159,10 +183,17 @@ async def _held_alone(connection_id: str) -> AsyncGenerator[None]:
 
 
 async def _refreshed(rt: Runtime, connection: Held) -> Held:
-    """Trade the refresh token for a new grant and store it before anything uses it; never cancelled midway."""
+    """Trade the refresh token for a new grant and store it before anything uses it; never cancelled midway.
+
+    One process at a time does so; another waits for what comes of it. Who dies in between leaves the claim to end by
+    itself, well within the time for which a source answers a spent token with the same again.
+    """
     if connection.refresh_token is None:
         await _mark_refused(rt, connection)
         raise ReconnectNeeded
+    renewed = await claim_refresh(rt, connection)
+    if renewed is not None:
+        return renewed
     refresh = asyncio.ensure_future(_refresh(rt, connection, connection.refresh_token))
     try:
         return await asyncio.shield(refresh)
@@ -174,15 +205,19 @@ async def _refreshed(rt: Runtime, connection: Held) -> Held:
 
 
 async def _refresh(rt: Runtime, connection: Held, refresh_token: str) -> Held:
-    _, auth = _registered(rt, connection.source)
-    form = {
-        "grant_type": "refresh_token",
-        "refresh_token": refresh_token,
-        "client_id": auth.client_id,
-        "client_secret": auth.client_secret,
-    }
-    # Repeating is safe within seconds: Todoist answers the same again for 60 s after a rotation.
-    grant = _grant(await rt.http.send("POST", auth.token_url, form=form, is_repeatable=True))
+    try:
+        _, auth = await _registered(rt, connection.source)
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+            "client_id": auth.client_id,
+            "client_secret": auth.client_secret,
+        }
+        # Repeating is safe within seconds: Todoist answers the same again for 60 s after a rotation.
+        grant = _grant(await rt.http.send("POST", auth.token_url, form=form, is_repeatable=True))
+    except SourceDown:
+        await give_back_refresh(rt, connection)
+        raise
     if grant is None:
         await _mark_refused(rt, connection)
         raise ReconnectNeeded
@@ -192,20 +227,26 @@ async def _refresh(rt: Runtime, connection: Held, refresh_token: str) -> Held:
 
 async def _mark_refused(rt: Runtime, connection: Held) -> None:
     async with rt.db.begin() as tx:
-        query = update(Connection).where(*this_grant(connection)).values(needs_attention=True)
+        values = {"needs_attention": True, "refreshing_until": None}
+        query = update(Connection).where(*this_grant(connection)).values(**values)
         if (await tx.session.execute(query.returning(col(Connection.id)))).scalar_one_or_none() is None:
             return
         tx.emit(SourceFailed(connection.user_id, connection.id, connection.source))
     _log.warning("connection.refused", connection_id=connection.id, source=connection.source)
 
 
-def _registered(rt: Runtime, source_name: str) -> tuple[Source, OAuth]:
+async def _registered(rt: Runtime, source_name: str) -> tuple[Source, OAuth]:
     source = sources_by_name().get(source_name)
-    auth = source.oauth(rt.settings) if source else None
+    auth = await source.oauth(rt.http, rt.settings) if source else None
     if source is None or auth is None:
         msg = "There is no such source to connect here"
         raise NotFound(msg)
     return source, auth
+
+
+def _challenge(verifier: str) -> str:
+    """Return the PKCE challenge of a verifier (RFC 7636, S256)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def _redirect_uri(rt: Runtime, source_name: str) -> str:

@@ -9,20 +9,24 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
-from oo_app.connections.oauth import revoke
-from oo_app.connections.store import Held, connection_id_of, this_grant
+from oo_app.connections.oauth import door, keep, revoke
+from oo_app.connections.store import Held, connection_id_of, sources_by_name, this_grant
 from oo_app.events import SourceDisconnected
 from oo_app.kit import log
 from oo_app.kit.crypto import Place
-from oo_app.kit.db import Tx
-from oo_app.kit.errors import NotFound
+from oo_app.kit.db import Tx, UtcDateTime
+from oo_app.kit.errors import Invalid, NotFound, SourceDown
+from oo_app.kit.ids import spread
 from oo_app.runtime import Runtime
-from oo_app.sources import SOURCES
+from oo_app.sources import SOURCES, Asks, Grant, Login, NotPermitted, Source, TokenRefused
 
 State = Literal["connected", "not_connected", "needs_attention"]
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 LONGEST_WISH = timedelta(days=1)  # what a source may ask of us
+JITTER = 0.1  # of a pause, so that what was connected together, or fell together, is not read together for ever
+CLAIMED_FOR = timedelta(minutes=2)  # longer than any reading with all its retries
+OPEN_TIMEOUT_S = 20.0  # somebody waits for the answer
 
 _log = log.get(__name__)
 
@@ -35,6 +39,7 @@ class ConnectionView:
     name: str
     state: State
     last_read_at: datetime | None
+    asks: Asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Reading:
     """Which connection to read, and how fresh it is."""
 
     connection_id: str
+    source: str
     last_read_at: datetime | None
     needs_attention: bool
     is_backing_off: bool
@@ -55,18 +61,61 @@ async def overview(rt: Runtime, user_id: str) -> tuple[ConnectionView, ...]:
         )
         rows = {row.source: row for row in (await session.execute(query)).all()}
 
-    def view(name: str, title: str) -> ConnectionView:
-        row = rows.get(name)
+    def view(source: Source) -> ConnectionView:
+        row = rows.get(source.name)
         if row is None:
-            return ConnectionView(name, title, "not_connected", None)
-        return ConnectionView(name, title, "needs_attention" if row.needs_attention else "connected", row.last_read_at)
+            return ConnectionView(source.name, source.title, "not_connected", None, source.asks)
+        state = "needs_attention" if row.needs_attention else "connected"
+        return ConnectionView(source.name, source.title, state, row.last_read_at, source.asks)
 
-    return tuple(view(source.name, source.title) for source in SOURCES)
+    return tuple(view(source) for source in SOURCES)
 
 
+async def connect(rt: Runtime, user_id: str, source_name: str, login: Login) -> str:
+    """Connect a source that asks for no consent: try what was typed, then keep it; return the connection's id.
+
+    Invalid names the field that does not fit; SourceDown when nothing answers there.
+    """
+    source = sources_by_name().get(source_name)
+    if source is None or source.asks == "consent":
+        msg = "There is no such source to connect here"
+        raise NotFound(msg)
+    _check_asked(source, login)
+    try:
+        async with rt.clock.timeout(OPEN_TIMEOUT_S):
+            opened = await source.open(door(rt, login.text()))
+    except TimeoutError as error:
+        raise SourceDown(None, cause="TimeoutError") from error
+    except (TokenRefused, NotPermitted) as error:
+        msg = f"{source.title} did not accept the name and the password."
+        raise Invalid(msg, field="password") from error
+    return await keep(rt, user_id, source, Grant(opened.text(), None, None, ""))
+
+
+def _check_asked(source: Source, login: Login) -> None:
+    """Refuse a login that holds less, or more, than the source asks for."""
+    for field, value in (("username", login.username), ("password", login.password)):
+        if source.asks == "login" and not value:
+            msg = f"{field}: {source.title} needs it"
+            raise Invalid(msg, field=field)
+        if source.asks == "address" and value:
+            msg = f"{field}: {source.title} takes an address only"
+            raise Invalid(msg, field=field)
+
+
+_DUE = (
+    select(col(Connection.id))
+    .where(
+        col(Connection.source) == bindparam("source"),
+        col(Connection.needs_attention).is_(False),
+        col(Connection.next_read_at) <= bindparam("now", type_=UtcDateTime),
+    )
+    .order_by(col(Connection.next_read_at))
+)
 _NEEDING_ATTENTION = select(func.count()).select_from(Connection).where(col(Connection.needs_attention))
 _READINGS = select(
     col(Connection.id),
+    col(Connection.source),
     col(Connection.last_read_at),
     col(Connection.needs_attention),
     col(Connection.failures),
@@ -78,40 +127,39 @@ async def readings(rt: Runtime, user_id: str) -> Sequence[Reading]:
     """Return the person's connections and how fresh they are."""
     rows = await rt.db.fetch(_READINGS, {"user_id": user_id})
     return [
-        Reading(connection_id, last_read_at, needs_attention, failures > 0 and next_read_at > rt.clock.now())
-        for connection_id, last_read_at, needs_attention, failures, next_read_at in rows
+        Reading(connection_id, source, last_read_at, needs_attention, failures > 0 and next_read_at > rt.clock.now())
+        for connection_id, source, last_read_at, needs_attention, failures, next_read_at in rows
     ]
 
 
-async def due(rt: Runtime, limit: int) -> Sequence[str]:
-    """Return connections whose time to be read has come, the longest waiting first."""
-    async with rt.db.read() as session:
-        query = (
-            select(col(Connection.id))
-            .where(col(Connection.next_read_at) <= rt.clock.now(), col(Connection.needs_attention).is_(False))
-            .order_by(col(Connection.next_read_at))
-            .limit(limit)
-        )
-        return (await session.execute(query)).scalars().all()
+async def claim_due(rt: Runtime, source: str, limit: int) -> Sequence[str]:
+    """Claim connections of a source whose time to be read has come, the longest waiting first.
 
-
-async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, owner_hash: str | None) -> None:
-    """Note a reading that worked; the next comes after the interval.
-
-    Called first in the transaction that stores the reading: NotFound when the grant it was made with is gone or
-    replaced, so that nothing is stored for it.
+    What is claimed is due again after two minutes, should whoever claimed it be gone by then.
     """
-    query = select(col(Connection.failures)).where(*this_grant(connection))
-    failures = (await tx.session.execute(query)).scalar_one_or_none()
-    if failures is None:
-        msg = "That source was disconnected, or connected anew"
-        raise NotFound(msg)
-    interval = timedelta(milliseconds=rt.settings.todoist_sync_interval_ms)
+    query = _DUE.limit(limit)
+    now = rt.clock.now()
+    ids = [row[0] for row in await rt.db.fetch(query, {"source": source, "now": now})]
+    if ids:
+        async with rt.db.begin() as tx:
+            claim = update(Connection).where(col(Connection.id).in_(ids), col(Connection.next_read_at) <= now)
+            claim = claim.values(next_read_at=now + CLAIMED_FOR).returning(col(Connection.id))
+            ids = list((await tx.session.execute(claim)).scalars())
+    return ids
+
+
+async def mark_read(
+    tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, owner_hash: str | None, is_due_again: bool = False
+) -> None:
+    """Note a reading that worked; the next comes after the source's interval, or at once when there is news already."""
+    failures = await still_held(tx, connection)
+    interval = sources_by_name()[connection.source].every(rt.settings)
+    interval *= 1 - JITTER * spread(f"{connection.id}{tx.now}")
     values = {
         "cursor": cursor,
         "owner_hash": owner_hash,
         "last_read_at": tx.now,
-        "next_read_at": tx.now + interval,
+        "next_read_at": tx.now if is_due_again else tx.now + interval,
         "failures": 0,
     }
     await tx.session.execute(update(Connection).where(*this_grant(connection)).values(**values))
@@ -119,23 +167,44 @@ async def mark_read(tx: Tx, rt: Runtime, connection: Held, *, cursor: bytes, own
         _log.info("connection.reachable", connection_id=connection.id, failures=failures)
 
 
-async def mark_failed(rt: Runtime, connection_id: str, *, retry_after: float | None) -> None:
+async def still_held(tx: Tx, connection: Held) -> int:
+    """Return how often the connection failed in a row; called first in a transaction that stores of a reading.
+
+    NotFound when the grant it was made with is gone or replaced, so that nothing is stored for it.
+    """
+    query = select(col(Connection.failures)).where(*this_grant(connection))
+    failures = (await tx.session.execute(query)).scalar_one_or_none()
+    if failures is None:
+        msg = "That source was disconnected, or connected anew"
+        raise NotFound(msg)
+    return failures
+
+
+async def mark_failed(rt: Runtime, connection_id: str, *, retry_after: float | None, cause: str) -> None:
     """Note a reading that failed; the pause doubles up to an hour, and never falls short of what the source asked."""
     async with rt.db.begin() as tx:
         row = await tx.session.get(Connection, connection_id)
         if row is None:
             return
         pause = min(FIRST_PAUSE * 2 ** min(row.failures, 10), LONGEST_PAUSE)
+        pause *= 1 + JITTER * spread(f"{connection_id}{tx.now}")
         row.next_read_at = tx.now + max(pause, wished(retry_after))
         row.failures += 1
+        row.failure, row.failed_at = cause[:60], tx.now
         tx.session.add(row)
     if row.failures == 1:
-        _log.warning("connection.unreachable", connection_id=connection_id)
+        _log.warning("connection.unreachable", connection_id=connection_id, cause=cause)
 
 
 def wished(retry_after: float | None) -> timedelta:
     """Return the pause a source asked for, within reason."""
     return timedelta(seconds=min(retry_after or 0, LONGEST_WISH.total_seconds()))
+
+
+async def hasten(tx: Tx, connection_id: str, at: datetime) -> None:
+    """Have a connection read no later than that, unless it rests after a failure."""
+    later = (col(Connection.id) == connection_id, col(Connection.failures) == 0, col(Connection.next_read_at) > at)
+    await tx.session.execute(update(Connection).where(*later).values(next_read_at=at))
 
 
 async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:

@@ -37,9 +37,27 @@ class Held:
     owner_hash: str | None
     cursor: str | None
     needs_attention: bool
+    last_read_at: datetime | None
 
 
+_LIVING = select(col(Connection.id), col(Connection.user_id), col(Connection.last_read_at)).where(
+    col(Connection.needs_attention).is_(False)
+)
+_FOUND = _LIVING.where(col(Connection.id) == bindparam("id"))
+_OWNED_BY = _LIVING.where(
+    col(Connection.source) == bindparam("source"),
+    col(Connection.owner_hash).in_(bindparam("hashes", expanding=True)),
+)
 _SOURCE = select(col(Connection.source)).where(col(Connection.id) == bindparam("id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A living connection that a delivery is for."""
+
+    id: str
+    user_id: str
+    last_read_at: datetime | None
 
 
 @cache
@@ -71,6 +89,7 @@ async def held(rt: Runtime, connection_id: str) -> Held:
         owner_hash=row.owner_hash,
         cursor=opened(row.cursor, "cursor"),
         needs_attention=row.needs_attention,
+        last_read_at=row.last_read_at,
     )
 
 
@@ -84,6 +103,18 @@ async def connection_id_of(rt: Runtime, user_id: str, source_name: str) -> str |
     """Return the person's connection to a source, if there is one."""
     async with rt.db.read() as session:
         return (await session.execute(_id_of(user_id, source_name))).scalar_one_or_none()
+
+
+async def find_by_owner(rt: Runtime, source_name: str, owner: str) -> Sequence[Found]:
+    """Return the connections to an account of a source: several people may have connected the same one."""
+    hashes = rt.vault.lookups(f"{source_name}:{owner}")
+    return [Found(*row) for row in await rt.db.fetch(_OWNED_BY, {"source": source_name, "hashes": hashes})]
+
+
+async def find(rt: Runtime, connection_id: str) -> Found | None:
+    """Return a living connection."""
+    rows = await rt.db.fetch(_FOUND, {"id": connection_id})
+    return Found(*rows[0]) if rows else None
 
 
 async def is_kept(rt: Runtime, connection_id: str) -> bool:
@@ -104,6 +135,7 @@ async def keep_grant(rt: Runtime, user_id: str, source_name: str, grant: Grant) 
             "cursor": None,
             "next_read_at": tx.now,
             "failures": 0,
+            "refreshing_until": None,
         }
         if existing:
             await tx.session.execute(update(Connection).where(col(Connection.id) == connection_id).values(**values))
@@ -166,7 +198,7 @@ async def keep_refreshed(rt: Runtime, connection: Held, grant: Grant) -> None:
     """
     vault = await rt.vault.for_user(connection.user_id)
     async with rt.db.begin() as tx:
-        values = _sealed(vault, connection.id, grant, tx.now)
+        values = _sealed(vault, connection.id, grant, tx.now) | {"refreshing_until": None}
         if grant.refresh_token is None:
             del values["refresh_token"]
         await tx.session.execute(update(Connection).where(*this_grant(connection)).values(**values))

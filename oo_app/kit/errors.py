@@ -1,9 +1,9 @@
 """The family of errors, and what each is shown as.
 
 OoError
-├── Refused: the caller can act            NotSignedIn 401 · NotAllowed 404 · NotFound 404 · ForeignOrigin 403
+├── Refused: the caller can act            NotSignedIn, Unproven 401 · NotAllowed 404 · NotFound 404 · ForeignOrigin 403
 │                                          Conflict, Enough 409 · TooLarge 413 · Invalid 422 · TooMany 429
-└── Unavailable: the world is at fault     SourceDown · ReconnectNeeded · Busy (503)
+└── Unavailable: the world is at fault     SourceDown (RateLimited) · ReconnectNeeded · Busy (503)
 Anything else is a bug. Turned into an answer in two places only: web/problems.py and state/errors.py.
 """
 
@@ -32,6 +32,13 @@ class NotSignedIn(Refused):
 
     status = 401
     title = "Please sign in"
+
+
+class Unproven(Refused):
+    """A delivery does not come from whom it says: its signature, or its channel's secret, is missing or wrong."""
+
+    status = 401
+    title = "This delivery is not proven"
 
 
 class ForeignOrigin(Refused):
@@ -105,6 +112,22 @@ class SourceDown(Unavailable):
         """Take the source's own wish for a pause, in seconds, where it told one."""
         super().__init__(detail, **facts)
         self.retry_after = retry_after
+
+
+class RateLimited(SourceDown):
+    """A source was asked too often; `is_for_all` when by all of our people together, so that everybody waits."""
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after: float | None = None,
+        is_for_all: bool = False,
+        **facts: str | float,
+    ) -> None:
+        """Take whom the pause is for."""
+        super().__init__(detail, retry_after=retry_after, **facts)
+        self.is_for_all = is_for_all
 
 
 class ReconnectNeeded(Unavailable):

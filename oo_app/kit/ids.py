@@ -1,5 +1,6 @@
 """Identifiers that sort by the time they were made, and the seeds of decisions."""
 
+import hashlib
 import secrets
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,6 +16,11 @@ def new_id(now: datetime) -> str:
 def made_at(made: str) -> datetime:
     """Return when an id was made, to the millisecond."""
     return datetime.fromtimestamp((UUID(made).int >> 80) / 1000, UTC)
+
+
+def spread(text: str) -> float:
+    """Return a number in [0, 1) that is the same for the same text, and as good as drawn for another."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest()) / 2**48
 
 
 def new_seed() -> int:

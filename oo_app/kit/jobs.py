@@ -19,7 +19,7 @@ class Job:
 
     name: str
     every_s: float
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[object]]
 
 
 class Jobs:
@@ -67,6 +67,10 @@ class Jobs:
         task = asyncio.create_task(ran(), name=name)
         self._spawned[name] = task
         task.add_done_callback(lambda _: self._spawned.pop(name, None))
+
+    def running(self, prefix: str) -> int:
+        """Count the spawned work whose name begins so."""
+        return sum(name.startswith(prefix) for name in self._spawned)
 
     async def wait(self, names: Sequence[str], timeout_s: float) -> None:
         """Wait for spawned work, at most that long; it goes on afterwards."""

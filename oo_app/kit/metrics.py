@@ -47,6 +47,9 @@ class Metrics:
         self.rewards = self._counter("oo_rewards", "Rewards by cause.", "cause")
 
         self.syncs = self._histogram("oo_sync_seconds", "Readings of sources by outcome.", SLOW, "source", "outcome")
+        self.deliveries = self._counter(
+            "oo_webhook_deliveries", "Deliveries of webhooks by outcome.", "source", "outcome"
+        )
         self.closes = self._counter("oo_closes", "Tries to complete an item at its source.", "source", "outcome")
         self.closes_waiting = self._gauge("oo_closes_waiting", "Completions that no source has taken yet.")
         self.closes_oldest = self._gauge("oo_closes_oldest_seconds", "How long ago the oldest of them was asked for.")

@@ -19,7 +19,9 @@ from oo_app.ops.backup import strike
 from oo_app.runtime import Runtime
 
 # Tokens are ours to use, not the person's data; the rest of what is sealed is opened for them.
-SECRET_COLUMNS = frozenset({"access_token", "refresh_token", "cursor", "secrets", "browser_hash", "token_hash"})
+SECRET_COLUMNS = frozenset(
+    {"access_token", "refresh_token", "cursor", "secrets", "browser_hash", "token_hash", "delivery_hash", "body_hash"}
+)
 SECRET_IDS = frozenset({"session", "flow"})  # hashes of what a browser holds
 NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # float64, as a decision logs them
 JSON_COLUMNS = frozenset({"candidate_ids", "payload"})

@@ -2,21 +2,22 @@
 
 from oo_app.signals.closing import (
     Backlog,
-    Left,
     backlog,
     cancel_close,
     deliver_close,
     deliver_closes,
     drop_uncertain,
-    leave,
     refused,
     resume_closes,
     schedule_close,
     spawn_due_closes,
     waiting,
 )
+from oo_app.signals.deliveries import purge_deliveries
+from oo_app.signals.leaving import Left, leave
 from oo_app.signals.open_items import OpenItem, Words, find_open, open_items, words
 from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, stale, sync, sync_due
+from oo_app.signals.webhooks import receive
 
 __all__ = [
     "Backlog",
@@ -33,6 +34,8 @@ __all__ = [
     "leave",
     "moment",
     "open_items",
+    "purge_deliveries",
+    "receive",
     "refresh",
     "refused",
     "resume_closes",

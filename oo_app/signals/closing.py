@@ -1,6 +1,5 @@
 """Completions on their way to a source: delayed by the undo window, idempotent, retried until they succeed."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
-from oo_app.connections import Held, connection_id_of, disconnect, source_of, sources_by_name, wished, with_access
+from oo_app.connections import Held, source_of, sources_by_name, wished, with_access
 from oo_app.kit import log
 from oo_app.kit.db import Tx
 from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
@@ -19,7 +18,6 @@ from oo_app.signals.sync import spawn_sync
 from oo_app.sources import CompletionRefused, Door
 
 BATCH = 50
-LEAVE_TIMEOUT_S = 5.0
 CLAIMED_FOR = timedelta(minutes=2)  # longer than any call with all its retries
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=15)
@@ -36,14 +34,6 @@ class Backlog:
 
     waiting: int
     oldest: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """How leaving a source went: whether the source was told, and how many completions it never got."""
-
-    is_revoked: bool
-    unsent: int
 
 
 async def schedule_close(tx: Tx, item_id: str, *, at: datetime) -> str | None:
@@ -164,26 +154,6 @@ async def backlog(rt: Runtime) -> Backlog:
     """Count everybody's completions that no source has taken yet, also those whose undo time still runs."""
     count, oldest = (await rt.db.fetch(_BACKLOG, {}))[0]
     return Backlog(count, rt.clock.now() - made_at(oldest) if oldest else timedelta(0))
-
-
-async def leave(rt: Runtime, user_id: str, source: str) -> Left:
-    """Disconnect a source: completions still on their way are sent first, for 5 s, then the grant is taken back."""
-    connection_id = await connection_id_of(rt, user_id, source)
-    unsent = 0
-    if connection_id is not None:
-        pending = (col(Closing.connection_id) == connection_id, col(Closing.done_at).is_(None))
-        async with rt.db.begin() as tx:
-            await tx.session.execute(update(Closing).where(*pending).values(next_at=tx.now))
-            ids = (await tx.session.execute(select(col(Closing.id)).where(*pending))).scalars().all()
-        with suppress(TimeoutError):
-            async with rt.clock.timeout(LEAVE_TIMEOUT_S):
-                for closing_id in ids:
-                    await deliver_close(rt, closing_id)
-        async with rt.db.read() as session:
-            left = select(func.count()).select_from(Closing).where(*pending)
-            unsent = (await session.execute(left)).scalar_one()
-        unsent += await refused(rt, user_id)
-    return Left(await disconnect(rt, user_id, source), unsent)
 
 
 async def drop_uncertain(rt: Runtime) -> int:

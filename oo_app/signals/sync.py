@@ -1,43 +1,33 @@
-"""Reading a source: pull → items, idempotent; and a person's items as candidates need them."""
+"""Reading a source: pull → what changed → rows, idempotent; when connections are read, and how many at once."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
-from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select
 from sqlmodel import col
 
-from oo_app.accounts import suggest_time_zone
 from oo_app.connections import (
     Held,
     Reading,
-    due,
+    claim_due,
     mark_failed,
-    mark_read,
-    seal_place,
     source_of,
     sources_by_name,
     with_access,
 )
-from oo_app.events import TaskCompleted, TasksSynced
-from oo_app.kit import log
-from oo_app.kit.crypto import PersonVault, Place
-from oo_app.kit.db import Tx
-from oo_app.kit.errors import NotFound, ReconnectNeeded, SourceDown
-from oo_app.kit.ids import new_id
+from oo_app.kit.errors import NotFound, RateLimited, ReconnectNeeded, SourceDown
 from oo_app.runtime import Runtime
+from oo_app.signals.channels import keep_channel
+from oo_app.signals.deliveries import hinted
 from oo_app.signals.models import Closing
-from oo_app.signals.models import Item as Row
-from oo_app.sources import Door, Item, Pull
+from oo_app.signals.store import store
+from oo_app.sources import SOURCES, Door
 
 FRESH_FOR = timedelta(seconds=30)
-BATCH = 50
-MOST_NAMED = 500  # rows looked up by name; more are cheaper read all at once
-
-_log = log.get(__name__)
+MOST_AT_ONCE = 200  # readings under way; one that hangs keeps its place for a minute and a half at most
+HEAD_ROOM = 0.8  # the share of a source's budget for readings nobody waits for
+SOURCE_RESTS_S = 60.0  # where a source that we asked too often does not say for how long
 
 
 async def sync(rt: Runtime, connection_id: str) -> bool:
@@ -47,21 +37,27 @@ async def sync(rt: Runtime, connection_id: str) -> bool:
     """
     began = perf_counter()
     source = await source_of(rt, connection_id)
-    outcome = await _read(rt, connection_id)
+    outcome = await _read(rt, connection_id, source)
     rt.metrics.syncs.labels(source, outcome).observe(perf_counter() - began)
     return outcome == "read"
 
 
-async def _read(rt: Runtime, connection_id: str) -> str:
+async def _read(rt: Runtime, connection_id: str, name: str) -> str:
     async def call(door: Door, connection: Held) -> None:
-        pull = await sources_by_name()[connection.source].pull(door, connection.cursor)
-        await _store(rt, connection, pull)
+        source = sources_by_name()[connection.source]
+        waiting = await hinted(rt, connection, source)
+        pull = await source.pull(door, connection.cursor)
+        await store(rt, connection, pull, waiting)
+        await keep_channel(rt, connection, source, door)
 
     try:
         await with_access(rt, connection_id, call)
     except SourceDown as error:
-        await mark_failed(rt, connection_id, retry_after=error.retry_after)
-        return "down"
+        if isinstance(error, RateLimited) and error.is_for_all:
+            rt.limits.readings.rest(name, error.retry_after or SOURCE_RESTS_S)
+        cause = str(error.facts.get("cause") or error.facts.get("status") or type(error).__name__)
+        await mark_failed(rt, connection_id, retry_after=error.retry_after, cause=cause)
+        return "limited" if isinstance(error, RateLimited) else "down"
     except ReconnectNeeded:
         return "refused"
     except NotFound:
@@ -69,10 +65,19 @@ async def _read(rt: Runtime, connection_id: str) -> str:
     return "read"
 
 
-async def sync_due(rt: Runtime) -> None:
-    """Start reading the connections whose time has come; each by itself, so that a slow one delays nobody."""
-    for connection_id in await due(rt, BATCH):
-        spawn_sync(rt, connection_id)
+async def sync_due(rt: Runtime) -> int:
+    """Start reading the connections whose time has come; each by itself, so that a slow one delays nobody.
+
+    Return how many; each source within its own budget, so that one with many connections does not hold up another.
+    """
+    started = 0
+    for source in SOURCES:
+        room = MOST_AT_ONCE - rt.jobs.running("sync:")
+        share = rt.limits.readings.share(source.name, source.budget.per_minute * HEAD_ROOM, room)
+        for connection_id in await claim_due(rt, source.name, share) if share else ():
+            spawn_sync(rt, connection_id)
+            started += 1
+    return started
 
 
 def spawn_sync(rt: Runtime, connection_id: str) -> None:
@@ -106,6 +111,7 @@ def stale(rt: Runtime, known: Sequence[Reading]) -> Sequence[Reading]:
         if not (reading.last_read_at is not None and rt.clock.now() - reading.last_read_at < FRESH_FOR)
         and not reading.needs_attention
         and not reading.is_backing_off
+        and not rt.limits.readings.rests(reading.source)
     ]
 
 
@@ -115,147 +121,6 @@ async def refresh(rt: Runtime, known: Sequence[Reading], *, wait_s: float) -> No
         spawn_sync(rt, reading.connection_id)
     if known and wait_s > 0:
         await rt.jobs.wait([f"sync:{reading.connection_id}" for reading in known], wait_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A row as it stands before a reading is stored."""
-
-    id: str
-    is_open: bool
-    created_at: datetime
-    completed_count: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What a reading meets. Nothing else changes the rows meanwhile, since the connection is held."""
-
-    connection: Held
-    vault: PersonVault
-    known: Mapping[str, _Known]
-    pull: Pull
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """What a reading changes."""
-
-    fresh: Sequence[dict[str, Any]]
-    changed: Sequence[dict[str, Any]]
-    gone: Sequence[str]
-    completed: Sequence[TaskCompleted]
-
-    @property
-    def count(self) -> int:
-        """How many items there was news of."""
-        return len(self.fresh) + len(self.changed) + len(self.gone)
-
-
-async def _store(rt: Runtime, connection: Held, pull: Pull) -> None:
-    vault = await rt.vault.for_user(connection.user_id)
-    known_as = rt.vault.lookups(f"{connection.source}:{pull.owner.external_id}") if pull.owner else ()
-    owner_hash = known_as[0] if known_as else connection.owner_hash
-    # Connected anew with another account: nothing of the old one stays.
-    is_other_owner = bool(pull.is_full and connection.owner_hash and known_as and connection.owner_hash not in known_as)
-    known: Mapping[str, _Known] = {} if is_other_owner else await _known(rt, connection.id, pull)
-    # Sealing 10 000 items takes about a third of a second, so neither the loop nor the database waits for it.
-    changes = await asyncio.to_thread(_compared, _Reading(connection, vault, known, pull, rt.clock.now()))
-    cursor = vault.seal(pull.cursor, seal_place(connection.id))
-    async with rt.db.begin() as tx:
-        await mark_read(tx, rt, connection, cursor=cursor, owner_hash=owner_hash)
-        if is_other_owner:
-            await tx.session.execute(delete(Row).where(col(Row.connection_id) == connection.id))
-        await _write(tx, changes)
-        if connection.cursor is None:
-            await _hasten_closes(tx, connection.id)
-        if pull.owner and pull.owner.time_zone:
-            await suggest_time_zone(tx, connection.user_id, pull.owner.time_zone)
-        if changes.count:
-            tx.emit(TasksSynced(connection.user_id, connection.id, changes.count, pull.is_full))
-
-
-async def _hasten_closes(tx: Tx, connection_id: str) -> None:
-    """Send at once what waited for a grant that has now been read."""
-    waiting = (col(Closing.connection_id) == connection_id, col(Closing.done_at).is_(None), col(Closing.attempts) > 0)
-    await tx.session.execute(update(Closing).where(*waiting).values(next_at=tx.now))
-
-
-async def _known(rt: Runtime, connection_id: str, pull: Pull) -> Mapping[str, _Known]:
-    """Return the rows that a reading may touch: all of them, or only those it tells of."""
-    query = select(
-        col(Row.external_id), col(Row.id), col(Row.is_open), col(Row.created_at), col(Row.completed_count)
-    ).where(col(Row.connection_id) == connection_id)
-    if not pull.is_full and len(pull.items) <= MOST_NAMED:
-        query = query.where(col(Row.external_id).in_([item.external_id for item in pull.items]))
-    async with rt.db.read() as session:
-        rows = (await session.execute(query)).all()
-    return {row.external_id: _Known(row.id, row.is_open, row.created_at, row.completed_count) for row in rows}
-
-
-def _compared(reading: _Reading) -> _Changes:
-    """Tell new rows, changed ones and those that are gone, sealing the words."""
-    fresh: list[dict[str, Any]] = []
-    changed: list[dict[str, Any]] = []
-    completed: list[TaskCompleted] = []
-    for item in reading.pull.items:
-        before = reading.known.get(item.external_id)
-        if before is not None:
-            changed.append(_values(reading, item, before.id, before.created_at))
-            if before.is_open and _was_completed(before, item):
-                at = min(item.completed_at or reading.at, reading.at)
-                completed.append(TaskCompleted(reading.connection.user_id, before.id, at.isoformat()))
-        elif item.is_open:
-            fresh.append(_values(reading, item, new_id(reading.at), reading.at))
-    told = {item.external_id for item in reading.pull.items}
-    gone = [row.id for name, row in reading.known.items() if row.is_open and name not in told]
-    return _Changes(fresh, changed, gone if reading.pull.is_full else [], completed)
-
-
-def _was_completed(before: _Known, item: Item) -> bool:
-    """Tell whether an item was completed there; of one that recurs, whether an occurrence was."""
-    if not item.is_open:
-        return item.completed_at is not None
-    if before.completed_count is None or item.completed_count is None:
-        return False
-    return item.completed_count > before.completed_count
-
-
-def _values(reading: _Reading, item: Item, row_id: str, created_at: datetime) -> dict[str, Any]:
-    return {
-        "id": row_id,
-        "user_id": reading.connection.user_id,
-        "connection_id": reading.connection.id,
-        "source": reading.connection.source,
-        "external_id": item.external_id,
-        "is_open": item.is_open,
-        "content": reading.vault.seal(item.content, Place("item", row_id, "content")),
-        "detail": reading.vault.seal(item.detail, Place("item", row_id, "detail")),
-        "url": item.url,
-        "due_on": item.due.on,
-        "due_at": item.due.at,
-        "due_floating": item.due.floating.isoformat() if item.due.floating else None,
-        "deadline_on": item.deadline_on,
-        "priority": item.priority,
-        "is_recurring": item.is_recurring,
-        "is_completable": item.is_completable,
-        "minutes": item.minutes,
-        "created_at": item.created_at or created_at,
-        "completed_at": item.completed_at,
-        "completed_count": item.completed_count,
-    }
-
-
-async def _write(tx: Tx, changes: _Changes) -> None:
-    if changes.fresh:
-        await tx.session.execute(insert(Row), changes.fresh)
-    if changes.changed:
-        await tx.session.execute(update(Row), changes.changed)
-    if changes.gone:
-        await tx.session.execute(update(Row), [{"id": item_id, "is_open": False} for item_id in changes.gone])
-    for fact in changes.completed:
-        tx.emit(fact)
 
 
 def moment(text: str) -> datetime:

@@ -1,33 +1,46 @@
 """The apps one can connect."""
 
 from oo_app.sources import todoist
+from oo_app.sources.facts import Completion, Due, Event, Item, Owner, Pull
 from oo_app.sources.source import (
+    Asks,
+    Budget,
+    Call,
+    Channel,
     CompletionRefused,
     Door,
-    Due,
     Grant,
-    Item,
+    Heard,
+    Login,
     NotPermitted,
     OAuth,
-    Owner,
-    Pull,
     Source,
     TokenRefused,
+    Watch,
 )
 
 SOURCES: tuple[Source, ...] = (todoist.SOURCE,)
 
 __all__ = [
     "SOURCES",
+    "Asks",
+    "Budget",
+    "Call",
+    "Channel",
+    "Completion",
     "CompletionRefused",
     "Door",
     "Due",
+    "Event",
     "Grant",
+    "Heard",
     "Item",
+    "Login",
     "NotPermitted",
     "OAuth",
     "Owner",
     "Pull",
     "Source",
     "TokenRefused",
+    "Watch",
 ]

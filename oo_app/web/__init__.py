@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from oo_app.runtime import Runtime
-from oo_app.web import api, auth, connect, metrics, problems, schemas, system, tokens
+from oo_app.web import api, auth, connect, metrics, problems, schemas, system, tokens, webhooks
 from oo_app.web.guard import Guard
 from oo_app.web.headers import inline_scripts
 
@@ -27,7 +27,7 @@ def build() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for router in (api.router, tokens.router, auth.router, connect.router):
+    for router in (api.router, tokens.router, auth.router, connect.router, webhooks.router):
         app.include_router(router, responses=schemas.PROBLEMS)
     app.include_router(metrics.router, responses={404: schemas.PROBLEMS[404], 429: schemas.PROBLEMS[429]})
     app.include_router(system.router)

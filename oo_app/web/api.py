@@ -9,7 +9,9 @@ from starlette.responses import Response, StreamingResponse
 
 from oo_app import accounts, connections, ops, signals, tips
 from oo_app.runtime import current
+from oo_app.sources import Login
 from oo_app.web import schemas
+from oo_app.web.connect import FIRST_READING_S
 from oo_app.web.security import SignedIn, SignedInOrToken
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
@@ -44,7 +46,18 @@ async def feedback(body: schemas.FeedbackIn, caller: SignedInOrToken) -> schemas
 async def list_connections(caller: SignedInOrToken) -> list[schemas.ConnectionOut]:
     """Return every source and the state it is in."""
     views = await connections.overview(current(), caller.user_id)
-    return [schemas.ConnectionOut.model_validate(asdict(view)) for view in views]
+    return [_shown(view) for view in views]
+
+
+@router.post("/connections/{source}")
+async def connect(source: str, body: schemas.LoginIn, caller: SignedIn) -> schemas.ConnectedOut:
+    """Connect a source that asks for an address, or a login, and read it for the first time."""
+    rt = current()
+    login = Login(body.url, body.username, body.password.get_secret_value())
+    connection_id = await connections.connect(rt, caller.user_id, source, login)
+    unsent = await signals.first_reading(rt, connection_id, wait_s=FIRST_READING_S)
+    view = next(view for view in await connections.overview(rt, caller.user_id) if view.source == source)
+    return schemas.ConnectedOut(**_shown(view).model_dump(), not_completed=unsent)
 
 
 @router.delete("/connections/{source}")
@@ -94,3 +107,7 @@ async def choose(body: schemas.PreferencesIn, caller: SignedIn) -> schemas.Prefe
     """Change preferences; what is left out or null stays."""
     changes = body.model_dump(exclude_none=True)
     return schemas.PreferencesOut.model_validate(asdict(await accounts.choose(current(), caller.user_id, **changes)))
+
+
+def _shown(view: connections.ConnectionView) -> schemas.ConnectionOut:
+    return schemas.ConnectionOut.model_validate(view, from_attributes=True)

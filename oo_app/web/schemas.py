@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
 
 from oo_app.accounts import is_time_zone
 from oo_app.tips import Action, Snooze, Surface
@@ -132,6 +141,20 @@ class ConnectionOut(BaseModel):
     name: str
     state: Literal["connected", "not_connected", "needs_attention"]
     last_read_at: datetime | None
+
+
+class LoginIn(Foreign):
+    """What lets oO in where there is no consent page: an address; a name and a password where they are asked for."""
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+    username: Annotated[str, StringConstraints(max_length=255, strip_whitespace=True)] = ""
+    password: Annotated[SecretStr, Field(max_length=1000)] = SecretStr("")
+
+
+class ConnectedOut(ConnectionOut):
+    """A source that is connected now; `not_completed` counts what was on its way to another account and is dropped."""
+
+    not_completed: int
 
 
 class DisconnectedOut(BaseModel):

@@ -8,7 +8,7 @@ import pytest
 from tests.house.tree import ROOT, read
 
 REGISTRIES = [
-    ("oo_app/sources", "SOURCES", {"source"}),
+    ("oo_app/sources", "SOURCES", {"source", "facts", "reading"}),
     ("ml/policies", "POLICIES", set[str]()),
 ]
 

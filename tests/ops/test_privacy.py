@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ from sqlalchemy import func, select
 from sqlmodel import SQLModel
 
 from oo_app import accounts, ops
+from oo_app.connections import connection_id_of
 from oo_app.kit.crypto import Place
 from oo_app.kit.errors import Invalid, NotFound
 from oo_app.ops.privacy import _tables_of_people
 from oo_app.runtime import Runtime
-from oo_app.signals.models import Item
+from oo_app.signals.models import CalendarEvent, Item, PushChannel
 from tests.browser import Browser
+from tests.deliveries import a_delivery
 from tests.outside import lies_readable, sent, turn
 from tests.people import a_person, a_tip, exported, rows
-from tests.world import access_token
+from tests.world import access_token, todoist_task
 
 TABLES = [table.name for table in _tables_of_people(SQLModel.metadata)]
 
@@ -32,7 +35,23 @@ async def with_everything(rt: Runtime, browser: Browser) -> str:
     await browser.client.get("/connect/todoist/start")
     await browser.post("/api/v1/tokens", {"name": "My terminal"})
     caller = await accounts.caller(rt, browser.client.cookies.get(rt.settings.session_cookie))
+    task = await todoist_task(rt, browser, served["tip"]["id"])
+    await a_delivery(browser, user_id=task["user_id"], event_data=task)
+    await with_calendar(rt, caller.user_id)
     return caller.user_id
+
+
+async def with_calendar(rt: Runtime, user_id: str) -> None:
+    """Give the person an entry of a calendar, and a channel that watches it."""
+    vault = await rt.vault.for_user(user_id)
+    connection_id = await connection_id_of(rt, user_id, "todoist")
+    assert connection_id is not None
+    async with rt.db.begin() as tx:
+        whose: dict[str, Any] = {"user_id": user_id, "connection_id": connection_id}
+        title = vault.seal("Lunch", Place("calendar_event", "an-entry", "title"))
+        times = {"starts_at": tx.now, "ends_at": tx.now + timedelta(hours=1)}
+        tx.session.add(CalendarEvent(id="an-entry", external_id="e1", title=title, **times, **whose))
+        tx.session.add(PushChannel(id="a-channel", token_hash="h", resource_id="r", ends_at=tx.now, **whose))
 
 
 async def counts(rt: Runtime, user_id: str) -> dict[str, int]:

@@ -171,6 +171,12 @@ async def test_an_older_version_is_brought_up_to_date(rt: Runtime, tmp_path: Pat
         "DROP INDEX ix_decision_detailed",
         "CREATE INDEX ix_decision_at ON decision (at)",
         "DROP TABLE deletion",
+        *(f"DROP TABLE {table}" for table in ("push_channel", "delivery", "completion", "calendar_event")),
+        *(f"ALTER TABLE item DROP COLUMN {name}" for name in ("labels", "label_count", "label_bits")),
+        *(f"ALTER TABLE item DROP COLUMN {name}" for name in ("postponed", "changed_at")),
+        "DROP INDEX ix_connection_due",
+        "CREATE INDEX ix_connection_next_read_at ON connection (next_read_at)",
+        *(f"ALTER TABLE connection DROP COLUMN {name}" for name in ("failure", "failed_at", "refreshing_until")),
         "UPDATE alembic_version SET version_num = '0004'",
     )
     await rt.stop()

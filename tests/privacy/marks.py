@@ -20,7 +20,8 @@ ACCESS = "zq7-planted-access-token"
 REFRESH = "zq7-planted-refresh-token"
 OWNER_NAME = "Zq7PlantedOwner"
 TOKEN_NAME = "Zq7PlantedTokenName"
-MARKS = (MAIL, APPLE_MAIL, CONTENT, RECURRING, DETAIL, PROJECT, ACCESS, REFRESH, OWNER_NAME, TOKEN_NAME)
+LABEL = "Zq7PlantedLabel"
+MARKS = (MAIL, APPLE_MAIL, CONTENT, RECURRING, DETAIL, PROJECT, ACCESS, REFRESH, OWNER_NAME, TOKEN_NAME, LABEL)
 
 
 class PlantedTodoist:
@@ -39,6 +40,8 @@ class PlantedTodoist:
             return self._sync(parse_qs(request.content.decode()))
         if path.endswith("/completed/by_completion_date"):
             return httpx.Response(200, json={"items": [], "next_cursor": None})
+        if path.endswith("/activities"):
+            return httpx.Response(200, json={"results": [], "next_cursor": None})
         if path.endswith("/access_tokens"):
             return httpx.Response(204)
         return None
@@ -54,7 +57,14 @@ class PlantedTodoist:
         if is_full:
             answer["projects"] = [{"id": "p1", "name": PROJECT}]
             answer["items"] = [
-                {"id": "i1", "content": CONTENT, "description": DETAIL, "project_id": "p1", "checked": False},
+                {
+                    "id": "i1",
+                    "content": CONTENT,
+                    "description": DETAIL,
+                    "project_id": "p1",
+                    "checked": False,
+                    "labels": [LABEL],
+                },
                 {"id": "i2", "content": CONTENT, "description": "", "project_id": "p1", "checked": False},
                 {
                     "id": "i3",

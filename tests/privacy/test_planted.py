@@ -22,10 +22,12 @@ from oo_app.kit.errors import Invalid
 from oo_app.runtime import Runtime
 from tests.browser import Browser
 from tests.conftest import Faults
+from tests.deliveries import a_delivery
 from tests.people import exported
 from tests.privacy.marks import (
     APPLE_MAIL,
     CONTENT,
+    LABEL,
     MAIL,
     MARKS,
     TOKEN_NAME,
@@ -59,6 +61,7 @@ async def live_a_little(rt: Runtime, app: httpx.ASGITransport, browser: Browser,
     await browser.client.get("/auth/google/callback", params={"state": MAIL, "code": CONTENT, "error": CONTENT})
     await browser.post("/api/v1/feedback", {"impression_id": CONTENT, "action": MAIL})
     await browser.post("/api/v1/tokens", {"name": TOKEN_NAME})
+    await a_delivery(browser, user_id="4711", event_data={"id": "i1", "content": CONTENT, "labels": [LABEL]})
     await browser.get("/api/v1/me/export")
     for job in wiring.jobs(rt):
         await job.run()

@@ -130,7 +130,7 @@ async def test_a_completion_elsewhere_is_told_once(ada: Browser, clock: FakeCloc
     assert (await told(ada.rt, "signals.task.completed"))[0]["completed_at"] == clock.now().isoformat()
 
 
-async def test_a_completion_taken_back_opens_the_item_and_counts_again(ada: Browser):
+async def test_a_completion_taken_back_opens_the_item_and_counts_again(ada: Browser, clock: FakeClock):
     there = await opened(ada)
     task_id = await there.add("Done, or not")
     await read(ada.rt)
@@ -139,6 +139,7 @@ async def test_a_completion_taken_back_opens_the_item_and_counts_again(ada: Brow
     await read(ada.rt)
     await there.reopen(task_id)
     await read(ada.rt)
+    clock.advance(timedelta(minutes=1))
     is_open = (await stored(ada.rt, task_id)).is_open
     await there.close(task_id)
     await read(ada.rt)

@@ -64,7 +64,8 @@ async def test_trouble_loses_nothing_and_is_tried_again_later(ada: Browser, faul
     healed = await read(ada.rt)
 
     assert (failed, healed) == (False, True)
-    assert (meanwhile, pause) == (before, 30)
+    assert meanwhile == before
+    assert 30 <= pause < 33
     assert await open_names(ada.rt) == before | {task_id}
 
 

@@ -19,11 +19,11 @@ def without_door(settings: Settings) -> Settings:
 
 
 async def test_without_credentials_there_is_nothing_to_connect(door: Door):
-    assert SOURCE.oauth(without_door(door.settings)) is None
+    assert await SOURCE.oauth(door.http, without_door(door.settings)) is None
 
 
 async def test_the_real_addresses_are_the_defaults(door: Door):
-    auth = SOURCE.oauth(door.settings)
+    auth = await SOURCE.oauth(door.http, door.settings)
 
     assert auth is not None
     assert auth.authorize_url == "https://app.todoist.com/oauth/authorize"

@@ -42,7 +42,9 @@ async def test_a_task_is_read_with_all_it_says(door: Door, there: Todoist):
         is_recurring=True,
         is_completable=True,
         minutes=30,
+        labels=("home",),
         created_at=datetime(2026, 11, 1, 8, 0, tzinfo=UTC),
+        changed_at=datetime(2026, 11, 20, 8, 0, tzinfo=UTC),
         completed_at=datetime(2026, 11, 20, 8, 0, tzinfo=UTC),
     )
 
@@ -148,8 +150,9 @@ async def test_a_full_reading_learns_what_was_completed_in_the_last_day(door: Do
 
     pull = await SOURCE.pull(door, None)
 
-    assert {item.external_id: item.is_open for item in pull.items} == {TASK["id"]: True, "d1": False, "d2": False}
-    assert (asked[0]["since"], asked[0]["until"]) == ("2026-11-22T09:00:00Z", "2026-11-23T09:00:00Z")
+    assert {item.external_id: item.is_open for item in pull.items} == {TASK["id"]: True, "d1": False}
+    assert (asked[0]["since"], asked[0]["until"]) == ("2026-08-26T09:00:00Z", "2026-11-23T09:00:00Z")
+    assert sorted(each.external_id for each in pull.history) == ["d1", "d2"]
     assert [params.get("cursor") for params in asked] == [None, "2"]
 
 

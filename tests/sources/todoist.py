@@ -47,11 +47,14 @@ class Todoist(httpx.AsyncBaseTransport):
         self.requests: list[httpx.Request] = []
         self.answer: Answers = lambda _: full()
         self.completed: Answers = lambda _: httpx.Response(200, json={"items": [], "next_cursor": None})
+        self.log: Answers = lambda _: httpx.Response(200, json={"results": [], "next_cursor": None})
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if request.url.path.endswith("/tasks/completed/by_completion_date"):
             return self.completed(dict(request.url.params))
+        if request.url.path.endswith("/activities"):
+            return self.log(dict(request.url.params))
         return self.answer(dict(httpx.QueryParams(request.content.decode())))
 
 

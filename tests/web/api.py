@@ -16,6 +16,7 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("POST", "/api/v1/recommend", {"surface": "web"}),
     ("POST", "/api/v1/feedback", FEEDBACK),
     ("GET", "/api/v1/connections", None),
+    ("POST", "/api/v1/connections/todoist", {"url": "https://example.com/calendar.ics"}),
     ("DELETE", "/api/v1/connections/todoist", None),
     ("GET", "/api/v1/me", None),
     ("DELETE", "/api/v1/me", None),
