@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -24,9 +26,27 @@ async def a_delivery(browser: Browser, *, delivery_id: str = "a-delivery", **tol
     return await deliver(browser, body, delivery_id, signed(body))
 
 
-async def deliver(browser: Browser, body: bytes, delivery_id: str, signature: str | None) -> httpx.Response:
+async def deliver(browser: Browser, body: bytes, delivery_id: str | None, signature: str | None) -> httpx.Response:
     """Send a body as it is."""
-    headers = {"X-Todoist-Delivery-ID": delivery_id, "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
+    if delivery_id is not None:
+        headers["X-Todoist-Delivery-ID"] = delivery_id
     if signature is not None:
         headers["X-Todoist-Hmac-SHA256"] = signature
     return await browser.client.post("/webhooks/todoist", content=body, headers=headers)
+
+
+def of_change(
+    event: str, before: Mapping[str, Any] | None, after: Mapping[str, Any], *, at: datetime, intent: str | None = None
+) -> bytes:
+    """Return the body by which Todoist tells a change of a task."""
+    told: dict[str, Any] = {
+        "event_name": event,
+        "user_id": after["user_id"],
+        "version": "10",
+        "triggered_at": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "event_data": after,
+    }
+    if before is not None and intent is not None:
+        told["event_data_extra"] = {"old_item": before, "update_intent": intent}
+    return json.dumps(told).encode()
