@@ -68,7 +68,7 @@ async def test_a_body_is_kept_sealed(ada: Browser):
 async def test_what_proves_nothing_is_answered_401_and_read_by_nobody(ada: Browser, signature: str | None):
     before = await readings(ada.rt)
     body = b'{"event_name":"item:completed","user_id":"2671355"}'
-    headers = {} if signature is None else {"X-Todoist-Hmac-SHA256": signature.encode("latin-1")}
+    headers = {} if signature is None else {b"X-Todoist-Hmac-SHA256": signature.encode("latin-1")}
 
     answer = await ada.client.post("/webhooks/todoist", content=body, headers=headers)
 
