@@ -50,15 +50,18 @@ class Elsewhere:
 
     def account(self, name: str) -> "Account":
         """Let ourselves into an account, beside the application."""
+        client = self._client()
+        client.headers["Authorization"] = f"Bearer {_granted(client, name)['access_token']}"
+        return Account(name, client)
+
+    def grant(self, name: str) -> dict[str, Any]:
+        """Return a grant to an account as the application gets it."""
+        return _granted(self._client(), name)
+
+    def _client(self) -> httpx.Client:
         client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/sandbox/todoist", timeout=30, trust_env=False)
         self.clients.append(client)
-        asked = {"client_id": CLIENT["client_id"], "scope": "data:read_write,data:delete", "state": "ours"}
-        form = {"account": name, "answer": "agree"}
-        answer = client.post("/oauth/authorize", params=asked, data=form)
-        code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
-        token = client.post("/oauth/access_token", data=CLIENT | {"code": code}).json()["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        return Account(name, client)
+        return client
 
     def turn(self, knob: str, **settings: Any) -> None:
         """Turn one of the knobs that the real one does not have."""
@@ -105,6 +108,14 @@ class Account:
             cursor = told["next_cursor"]
             if cursor is None:
                 return counted
+
+
+def _granted(client: httpx.Client, name: str) -> dict[str, Any]:
+    asked = {"client_id": CLIENT["client_id"], "scope": "data:read_write,data:delete", "state": "ours"}
+    form = {"account": name, "answer": "agree"}
+    answer = client.post("/oauth/authorize", params=asked, data=form)
+    code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+    return client.post("/oauth/access_token", data=CLIENT | {"code": code}).json()
 
 
 @contextmanager
