@@ -6,6 +6,7 @@ import httpx
 
 from ml.policies import POLICIES
 from ml.types import Policy
+from oo_app.kit.addresses import Addresses
 from oo_app.kit.bus import Bus
 from oo_app.kit.clock import Clock
 from oo_app.kit.config import Settings
@@ -57,7 +58,7 @@ def build(
         settings=settings,
         clock=clock,
         vault=Vault(settings),
-        http=Http(clock, transport),
+        http=Http(clock, transport, addresses(settings)),
         db=db,
         bus=Bus(db, clock, metrics),
         jobs=Jobs(clock, metrics),
@@ -65,6 +66,12 @@ def build(
         limits=Limits(clock, settings.oo_rate_factor),
         metrics=metrics,
     )
+
+
+def addresses(settings: Settings) -> Addresses:
+    """Return the check of addresses that people type; what the sandbox serves for that is let through."""
+    prefixes = [f"{settings.sandbox_url}/sandbox/calendar/"] if settings.has_sandbox else []
+    return Addresses(settings.private_hosts, is_strict=settings.is_production, prefixes=prefixes)
 
 
 _slot: list[Runtime] = []

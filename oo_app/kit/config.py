@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from oo_app.kit.addresses import Private
+
 GOOGLE_ISSUER = "https://accounts.google.com"
 APPLE_ISSUER = "https://appleid.apple.com"
 TODOIST_API_URL = "https://api.todoist.com/api/v1"
@@ -24,7 +26,7 @@ LEAST_SECRET_LENGTH = 32
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ADDRESSES = ("google_issuer", "apple_issuer", "todoist_api_url", "todoist_auth_url", "todoist_token_url")
 # Named in the contract and read by parts that are not built yet: accepted, so that one .env serves every version.
-RESERVED = ("OO_ALLOW_PRIVATE_HOSTS", "OO_REMOTE_AI_HOSTS")
+RESERVED = ("OO_REMOTE_AI_HOSTS",)
 
 
 class SettingsError(Exception):
@@ -66,6 +68,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="multiplies every limit, for load tests; refused in production",
     )
+    oo_allow_private_hosts: str = Field(
+        default="",
+        description="hosts, hosts with a port, or networks that people may connect although they are not public, "
+        "comma-separated; 1 for all",
+    )
     admin_seed_email: str = Field(default="", description="a verified Google or Apple address that becomes an admin")
 
     google_client_id: str = Field(default="", description="OAuth client of Google sign-in")
@@ -97,6 +104,12 @@ class Settings(BaseSettings):
         if key is not None and not isinstance(key, EllipticCurvePrivateKey):
             msg = "must be the text of the .p8 file, which holds an elliptic-curve key"
             raise ValueError(msg)
+        return value
+
+    @field_validator("oo_allow_private_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        Private.read(value)
         return value
 
     @field_validator(*ADDRESSES)
@@ -199,6 +212,11 @@ class Settings(BaseSettings):
     def encryption_keys(self) -> tuple[str, ...]:
         """Keys that wrap people's keys, the active one first."""
         return _split(self.oo_encryption_keys)
+
+    @property
+    def private_hosts(self) -> Private:
+        """What people may connect although it is not public."""
+        return Private.read(self.oo_allow_private_hosts)
 
     @property
     def has_sandbox(self) -> bool:

@@ -1,8 +1,6 @@
 """The one door for HTTP out of the process: time-outs, bounded retries, and errors of our own family."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -10,13 +8,14 @@ from typing import Any
 import httpx
 
 from oo_app.kit import log
+from oo_app.kit.addresses import Addresses
+from oo_app.kit.answer import MAX_BYTES, Answer
 from oo_app.kit.clock import Clock
 from oo_app.kit.errors import SourceDown
+from oo_app.kit.foreign import Foreign
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 TOTAL_TIMEOUT_S = 30.0  # for one try: httpx limits each wait only, so an answer that drips would never end
-MAX_BYTES = 10 * 1024 * 1024
-LONGEST_RETRY_AFTER_S = 86_400.0
 RETRIES = 2
 RETRY_PAUSE_S = 0.3
 LONGEST_PAUSE_S = 2.0
@@ -24,36 +23,23 @@ LONGEST_PAUSE_S = 2.0
 _log = log.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, read within the limits."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """Parse the body; torn or foreign text raises SourceDown."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            msg = "The answer could not be read"
-            raise SourceDown(msg, status=self.status) from error
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds the other side wants us to wait, where it said so in seconds."""
-        value = self.headers.get("retry-after", "")
-        return min(float(value), LONGEST_RETRY_AFTER_S) if value.isdecimal() else None
-
-
 class Http:
-    """The shared client. A transport is handed in by tests; redirects are never followed."""
+    """The shared client. A transport is handed in by tests; redirects are never followed.
 
-    def __init__(self, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    `foreign` is the way to addresses that people typed; nothing else may go there.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport | None = None,
+        addresses: Addresses | None = None,
+    ) -> None:
         """Build the client without connecting."""
         self._clock = clock
         self.transport = transport
+        self.addresses = addresses or Addresses()
+        self.foreign = Foreign(clock, self.addresses, transport)
         self._documents: dict[str, tuple[datetime, Any]] = {}
         self._client = httpx.AsyncClient(
             transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=True, headers={"User-Agent": "oO"}
@@ -62,6 +48,7 @@ class Http:
     async def stop(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+        await self.foreign.stop()
 
     async def send(
         self,

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from oo_app.kit.answer import LONGEST_RETRY_AFTER_S, MAX_BYTES, Answer
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import SourceDown
-from oo_app.kit.http import LONGEST_RETRY_AFTER_S, MAX_BYTES, Answer, Http
+from oo_app.kit.http import Http
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 URL = "https://source.example/tasks"

@@ -1,0 +1,194 @@
+"""Which addresses given by people may be connected to: public ones, and private ones that the operator names.
+
+Resolved here, so that what was checked is what is connected to: a name that answers otherwise next time gains nothing.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import unquote
+
+import httpx
+
+from oo_app.kit.errors import Invalid, SourceDown
+
+Ip = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Resolve = Callable[[str, int], Awaitable[Sequence[Ip]]]
+
+LONGEST = 2_000
+NOT_PUBLIC = "url: That address cannot be reached from here. It has to be a public one."
+NO_ADDRESS = "url: That is not an address like https://example.com/calendar.ics"
+NO_NAME_INSIDE = "url: An address must not hold a name or a password"
+NO_PLAIN = "url: That address has to begin with https://"
+ALL = frozenset({"1", "true", "yes", "on", "*"})
+NONE = frozenset({"", "0", "false", "no", "off"})
+# Where clouds hand out the machine's own credentials: only by its very name.
+METADATA = frozenset({ip_address("169.254.169.254"), ip_address("fd00:ec2::254")})
+NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+PORTS = range(1, 65_536)
+# Ports on which something else than HTTP listens, and can be made to act by it (fetch.spec.whatwg.org, "bad port").
+BAD_PORTS = frozenset(
+    {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110}
+    | {111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531}
+    | {532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3306, 3659, 4045, 4190}
+    | {5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 9200, 10080, 11211, 27017}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """What the operator lets through besides public addresses. A name may say its port."""
+
+    everything: bool = False
+    names: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> "Private":
+        """Read OO_ALLOW_PRIVATE_HOSTS; ValueError names the part that is no host."""
+        word = text.strip().lower()
+        if word in ALL or word in NONE:
+            return cls(everything=word in ALL)
+        parts = [part.strip().lower().rstrip(".") for part in text.split(",") if part.strip()]
+        networks = {part: network for part in parts if (network := _network(part)) is not None}
+        names = [part for part in parts if part not in networks]
+        for name in names:
+            if not _is_host(name):
+                msg = f"{name!r} is not a host, a host with its port, or a network"
+                raise ValueError(msg)
+        return cls(names=frozenset(names), networks=tuple(networks.values()))
+
+    def allows(self, host: str, port: int, address: Ip) -> bool:
+        """Whether an address that is not public may be connected to under this name."""
+        told = {host, f"{host}:{port}", f"[{host}]:{port}"}
+        if told & self.names:
+            return True
+        if address in METADATA:
+            return ip_network(address) in self.networks
+        return self.everything or any(
+            address in network for network in self.networks if network.version == address.version
+        )
+
+
+async def resolve(host: str, port: int) -> Sequence[Ip]:
+    """Ask the system for a name's addresses."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+
+
+class Addresses:
+    """Checks addresses given by people. `prefixes` are whole addresses of our own sandbox that are let through."""
+
+    def __init__(
+        self,
+        private: Private = Private(),
+        *,
+        is_strict: bool = False,
+        prefixes: Sequence[str] = (),
+        resolve: Resolve = resolve,
+    ) -> None:
+        """Let through what is public; `is_strict` wants https of it."""
+        self._private = private
+        self._is_strict = is_strict
+        self._prefixes = tuple(prefixes)
+        self._resolve = resolve
+
+    async def check(self, text: str | httpx.URL) -> httpx.URL:
+        """Return an address as it will be asked for; Invalid with a sentence where it will not be."""
+        url = read_url(str(text))
+        if not self._is_ours(url):
+            addresses = await self.lookup(url.host, port_of(url))
+            if self._is_strict and url.scheme != "https" and all(map(is_public, addresses)):
+                raise Invalid(NO_PLAIN, field="url")
+        return url
+
+    async def lookup(self, host: str, port: int) -> Sequence[Ip]:
+        """Resolve a host and return what to connect to; Invalid unless all of it may be connected to."""
+        name = host.lower().rstrip(".")
+        try:
+            found = [ip_address(name.strip("[]"))]
+        except ValueError:
+            try:
+                found = list(await self._resolve(name, port))
+            except OSError as error:
+                raise Invalid(NOT_PUBLIC, field="url") from error
+        if not found or not all(is_public(each) or self._private.allows(name, port, each) for each in found):
+            raise Invalid(NOT_PUBLIC, field="url")
+        return found
+
+    async def to_connect(self, host: str, port: int) -> Sequence[Ip]:
+        """Return what to connect to, at the moment of connecting; the sandbox was let through as a whole address."""
+        if any(host == httpx.URL(prefix).host and port == port_of(httpx.URL(prefix)) for prefix in self._prefixes):
+            return [ip_address(host)]
+        return await self.lookup(host, port)
+
+    def _is_ours(self, url: httpx.URL) -> bool:
+        path = unquote(url.path)
+        is_plain = not any(part in {".", ".."} for part in path.split("/")) and "\\" not in path and "%" not in path
+        return is_plain and any(str(url).startswith(prefix) for prefix in self._prefixes)
+
+
+def read_url(text: str) -> httpx.URL:
+    """Read an address as httpx will; Invalid with a sentence where it is none that we ask for."""
+    told = text.strip()
+    scheme, _, rest = told.partition("://")
+    if scheme.lower() in {"webcal", "webcals"}:
+        told = f"https://{rest}"
+    if len(told) > LONGEST or any(ord(letter) <= ord(" ") or letter in "\\\x7f" for letter in told):
+        raise Invalid(NO_ADDRESS, field="url")
+    try:
+        url = httpx.URL(told).copy_with(fragment=None)
+        port = port_of(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Invalid(NO_ADDRESS, field="url") from error
+    if url.scheme not in {"http", "https"} or not url.host or "%" in url.host or port in BAD_PORTS or port not in PORTS:
+        raise Invalid(NO_ADDRESS, field="url")
+    if url.userinfo:
+        raise Invalid(NO_NAME_INSIDE, field="url")
+    return url
+
+
+def port_of(url: httpx.URL) -> int:
+    """Return the port that an address leads to."""
+    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
+
+
+def is_public(address: Ip) -> bool:
+    """Whether an address belongs to the public internet, whatever it is wrapped in."""
+    if isinstance(address, IPv6Address):
+        inner = _embedded(address)
+        if inner is not None:
+            return is_public(inner)
+        if address.is_site_local or address in NAT64[1]:
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 one stands for (mapped, 6to4, Teredo, NAT64)."""
+    if address in NAT64[0]:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ip_network(text.strip("[]"), strict=False)
+    except ValueError:
+        return None
+
+
+def _is_host(text: str) -> bool:
+    try:
+        url = httpx.URL(f"http://{text}/")
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return bool(url.host) and not url.userinfo and url.path == "/" and not any(letter in text for letter in "/?# ")
+
+
+def unreachable(host: str, cause: str) -> SourceDown:
+    """Say that nothing sensible came from somebody's address: the log learns the host, nobody more."""
+    return SourceDown("That address cannot be reached just now", host=host, cause=cause)
