@@ -96,6 +96,11 @@ class Faults:
     fault: Callable[[httpx.Request], httpx.Response | None] | None = None
 
 
+def streamed(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that is still to be read, as from a socket."""
+    return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
+
+
 class Outside(httpx.AsyncBaseTransport):
     """Leads our own calls to the sandbox application; no socket is opened."""
 
@@ -108,7 +113,7 @@ class Outside(httpx.AsyncBaseTransport):
         """Answer by fault, or by the sandbox."""
         self.requests.append(request)
         if self.faults.fault and (answer := self.faults.fault(request)):
-            return answer
+            return streamed(answer)
         if self.app is None:
             msg = "no world outside"
             raise httpx.ConnectError(msg)

@@ -41,7 +41,7 @@ def install(app: FastAPI) -> None:
         expected = cast("OoError", error)
         level = _log.info if isinstance(error, Refused) else _log.warning
         route = getattr(request.scope.get("route"), "path", "")
-        level("request.refused", route=route, status=expected.status, **expected.facts)
+        level("request.refused", **{**expected.facts, "route": route, "status": expected.status})
         return problem(expected, request.state.request_id)
 
     async def invalid(request: Request, error: Exception) -> Response:
