@@ -1,5 +1,7 @@
 """What is connected, what oO may do, and how to leave."""
 
+from typing import Any
+
 import reflex as rx
 from reflex.components.component import Component
 from reflex_components_core.el.elements.forms import CheckboxInput
@@ -25,6 +27,9 @@ ANSWERS = (
     ("Dismiss", "leaves it alone for a week. Swipe left, or press X."),
     ("Undo", "takes the last answer back. Press U."),
 )
+FEED, SERVER = "https://…/calendar.ics", "https://…"
+ADDRESS_IS_KEPT = "Whoever has this address can read the calendar, so it is kept sealed, and only read."
+LOGIN_IS_KEPT = "Use a password made for this app, if your server offers one. It is kept sealed."
 QUIET = "For notes, once oO sends them."
 
 
@@ -74,8 +79,62 @@ def source(row: Row) -> Component:
 
 
 def connector(row: Row) -> Component:
-    """Return the way to the source's consent: a link, because the policy stops a form's redirect to another site."""
-    return leaving(f"Connect {row.name}", f"/connect/{row.source}/start", role="button", class_name="button")
+    """Return the way to the source's consent: a link, because the policy stops a form's redirect to another site.
+
+    One that asks for an address, or a login, is asked for it here.
+    """
+    words = f"Connect {row.name}"
+    consent = leaving(words, f"/connect/{row.source}/start", role="button", class_name="button")
+    opens = {"data-opens": f"ask-{row.source}", "aria-haspopup": "dialog"}
+    button = rx.el.button(words, type="button", class_name="button", custom_attrs=opens)
+    return rx.cond(row.asks == "consent", consent, rx.fragment(button, asker(row)))
+
+
+def asker(row: Row) -> Component:
+    """Return the form for what a source asks for; what does not fit is said in it, and it goes when it is connected."""
+    has_login = row.asks == "login"
+    return rx.el.dialog(
+        rx.el.h2(f"Connect {row.name}", id=f"ask-{row.source}-title"),
+        rx.el.form(
+            rx.el.input(type="hidden", name="source", value=row.source),
+            asked("Address", row, "url", type="url", placeholder=rx.cond(has_login, SERVER, FEED)),
+            rx.cond(
+                has_login,
+                rx.fragment(asked("User name", row, "username"), asked("Password", row, "password", type="password")),
+                rx.fragment(),
+            ),
+            rx.el.p(rx.cond(has_login, LOGIN_IS_KEPT, ADDRESS_IS_KEPT), class_name="small"),
+            rx.cond(
+                ConnectState.asked == row.source,
+                said(ConnectState.misfit, role="alert", class_name="problem"),
+                rx.fragment(),
+            ),
+            rx.el.div(
+                rx.el.button(
+                    "Cancel",
+                    type="button",
+                    class_name="button plain",
+                    custom_attrs={"data-closes": f"ask-{row.source}"},
+                ),
+                rx.el.button("Connect", type="submit", class_name="button"),
+                class_name="deeds",
+            ),
+            on_submit=ConnectState.connect,
+        ),
+        id=f"ask-{row.source}",
+        aria_labelledby=f"ask-{row.source}-title",
+        class_name="ask",
+    )
+
+
+def asked(name: str, row: Row, field_name: str, **attributes: Any) -> Component:
+    """Return a field of such a form."""
+    target = f"{field_name}-{row.source}"
+    return rx.el.div(
+        rx.el.label(name, html_for=target),
+        rx.el.input(id=target, name=field_name, required=True, auto_complete="off", spell_check=False, **attributes),
+        class_name="asked",
+    )
 
 
 def disconnector(row: Row) -> Component:

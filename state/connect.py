@@ -7,9 +7,11 @@ from urllib.parse import urlencode
 import reflex as rx
 
 from oo_app import accounts, connections, ops, signals
-from oo_app.kit.errors import Invalid
+from oo_app.kit.errors import Invalid, SourceDown
 from oo_app.runtime import current
+from oo_app.sources import Login
 from state.base import MISFIT, AppState, text
+from state.errors import ended
 from state.words import ago, counted, unsent_in_words
 
 STATES = {"connected": "Connected", "not_connected": "Not connected", "needs_attention": "Needs attention"}
@@ -21,6 +23,7 @@ PROBLEMS = {
     "busy": "That was a little often. Please wait a moment, then connect again.",
     "unknown": "Connecting did not work. Please try again.",
 }
+FIRST_READING_S = 4.0
 SWITCHES = {"notify", "paused", "learn_across_people", "allow_remote_ai"}
 TIMES = {"quiet_from", "quiet_to"}
 
@@ -36,6 +39,7 @@ class Row:
     needs_attention: bool
     last_read: str
     waiting: str
+    asks: str
 
 
 class ConnectState(AppState):
@@ -54,6 +58,8 @@ class ConnectState(AppState):
     allow_remote_ai: bool = False
     saved: str = ""
     email: str = ""
+    asked: str = ""
+    misfit: str = ""
     is_leaving: bool = False
     leave_to: str = ""
 
@@ -66,7 +72,7 @@ class ConnectState(AppState):
         self.email = (await accounts.profile(current(), user.user_id)).email
         code = self.router.url.query_parameters.get("error")
         self.problem = PROBLEMS.get(code, PROBLEMS["unknown"]) if code else self._dropped()
-        self.saved = ""
+        self.saved = self.misfit = ""
         self.loads += 1
 
     def _dropped(self) -> str:
@@ -75,6 +81,20 @@ class ConnectState(AppState):
         return (
             f"That is another account. {unsent_in_words(int(unsent))}" if unsent.isdecimal() and len(unsent) < 4 else ""
         )
+
+    @rx.event
+    async def connect(self, form: dict[str, object]):
+        """Connect a source that asks for an address, or a login; what does not fit is said beside the fields."""
+        user = await self._user()
+        source, *typed = (text(form.get(name, "")).strip() for name in ("source", "url", "username", "password"))
+        rt, self.asked, self.misfit = current(), source, ""
+        try:
+            connection_id = await connections.connect(rt, user.user_id, source, Login(*typed))
+        except (Invalid, SourceDown) as refused:
+            self.misfit = ended(refused.detail.partition(": ")[2] or refused.detail)
+            return
+        await signals.first_reading(rt, connection_id, wait_s=FIRST_READING_S)
+        await self._read_rows(user)
 
     @rx.event
     async def disconnect(self, source: str):
@@ -109,8 +129,11 @@ class ConnectState(AppState):
 
     async def _read_rows(self, user: accounts.Caller) -> None:
         rt = current()
-        waiting = await signals.waiting(rt, user.user_id), await signals.refused(rt, user.user_id)
-        self.rows = [drawn(view, *waiting, rt.clock.now()) for view in await connections.overview(rt, user.user_id)]
+        waiting, refused = await signals.waiting(rt, user.user_id), await signals.refused(rt, user.user_id)
+        self.rows = [
+            drawn(view, waiting.get(view.source, 0), refused.get(view.source, 0), rt.clock.now())
+            for view in await connections.overview(rt, user.user_id)
+        ]
         self.has_source = any(row.is_connected for row in self.rows)
 
     def _show(self, chosen: accounts.Chosen) -> None:
@@ -129,6 +152,7 @@ def drawn(view: connections.ConnectionView, waiting: int, refused: int, now: dat
         needs_attention=view.state == "needs_attention",
         last_read=f"Last read {ago(view.last_read_at, now)}" if view.last_read_at else "",
         waiting=waiting_in_words(waiting, refused, view.name) if view.state != "not_connected" else "",
+        asks=view.asks,
     )
 
 

@@ -1,10 +1,11 @@
 """Completions on their way to a source: delayed by the undo window, idempotent, retried until they succeed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlmodel import col
 
 from oo_app.connections import Held, source_of, sources_by_name, wished, with_access
@@ -128,26 +129,25 @@ async def _sent(rt: Runtime, closing: Closing) -> str:
     return came_of_it
 
 
-async def waiting(rt: Runtime, user_id: str) -> int:
-    """Count completions that the source has not taken at the first try."""
-    async with rt.db.read() as session:
-        query = (
-            select(func.count())
-            .select_from(Closing)
-            .where(col(Closing.user_id) == user_id, col(Closing.done_at).is_(None), col(Closing.attempts) > 0)
-        )
-        return (await session.execute(query)).scalar_one()
+async def waiting(rt: Runtime, user_id: str) -> Mapping[str, int]:
+    """Count, for each source, the completions that it has not taken at the first try."""
+    pending = (col(Closing.done_at).is_(None), col(Closing.attempts) > 0)
+    return await _by_source(rt, select(col(Item.source), func.count()).where(*pending), user_id)
 
 
-async def refused(rt: Runtime, user_id: str) -> int:
-    """Count completions that the source will never take, of items that are still open there."""
+async def refused(rt: Runtime, user_id: str) -> Mapping[str, int]:
+    """Count, for each source, the completions that it will never take, of items that are still open there."""
+    never = (col(Closing.is_refused), col(Item.is_open).is_(True))
+    return await _by_source(
+        rt, select(col(Item.source), func.count(col(Closing.item_id).distinct())).where(*never), user_id
+    )
+
+
+async def _by_source(rt: Runtime, query: Select[str, int], user_id: str) -> Mapping[str, int]:
+    joined = query.select_from(Closing).join(Item, col(Item.id) == col(Closing.item_id))
+    mine = joined.where(col(Closing.user_id) == user_id).group_by(col(Item.source))
     async with rt.db.read() as session:
-        query = (
-            select(func.count(col(Closing.item_id).distinct()))
-            .join(Item, col(Item.id) == col(Closing.item_id))
-            .where(col(Closing.user_id) == user_id, col(Closing.is_refused), col(Item.is_open).is_(True))
-        )
-        return (await session.execute(query)).scalar_one()
+        return {row[0]: row[1] for row in (await session.execute(mine)).all()}
 
 
 async def backlog(rt: Runtime) -> Backlog:

@@ -43,7 +43,7 @@ async def leave(rt: Runtime, user_id: str, source: str) -> Left:
         async with rt.db.read() as session:
             left = select(func.count()).select_from(Closing).where(*pending)
             unsent = (await session.execute(left)).scalar_one()
-        unsent += await refused(rt, user_id)
+        unsent += (await refused(rt, user_id)).get(source, 0)
     return Left(await disconnect(rt, user_id, source), unsent)
 
 

@@ -38,6 +38,9 @@
   };
 
   // Within the box that a thumb needs, and not under anything else.
+  // What somebody types is as long as they like; a field scrolls.
+  const isCut = (control) =>
+    !control.matches("input") && control.clientWidth && control.scrollWidth > control.clientWidth + 1;
   const target = (control) => {
     control.scrollIntoView({ block: "center", behavior: "instant" });
     const box = control.getBoundingClientRect();
@@ -52,7 +55,7 @@
     return [
       ...(isWide && isHigh ? [] : [`small: ${named(control)} ${box.width.toFixed(1)} × ${box.height.toFixed(1)}`]),
       ...(hits(0, 0) ? [] : [`covered: ${named(control)}`]),
-      ...(control.scrollWidth > control.clientWidth + 1 && control.clientWidth ? [`cut off: ${named(control)}`] : []),
+      ...(isCut(control) ? [`cut off: ${named(control)}`] : []),
       ...(box.left < 0 || box.right > innerWidth ? [`off the screen: ${named(control)}`] : []),
     ];
   };

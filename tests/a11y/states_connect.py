@@ -9,7 +9,7 @@ from tests.a11y.visit import READ_ONLY, Visit
 
 async def nothing_connected(visit: Visit) -> None:
     await visit.sign_in("settings@sandbox.test")
-    await expect(visit.page.get_by_text("Not connected", exact=True)).to_be_visible()
+    await expect(visit.page.get_by_text("Not connected", exact=True).first).to_be_visible()
 
 
 async def not_agreed(visit: Visit) -> None:
@@ -40,6 +40,20 @@ async def not_saved(visit: Visit) -> None:
 async def asked_before_deleting(visit: Visit) -> None:
     await visit.page.get_by_role("button", name="Delete account").click()
     await expect(visit.page.get_by_role("dialog")).to_be_visible()
+
+
+async def asked_for_an_address(visit: Visit) -> None:
+    await visit.page.keyboard.press("Escape")
+    await visit.page.get_by_role("button", name="Connect Calendar feed").click()
+    await expect(visit.page.get_by_role("dialog")).to_be_visible()
+
+
+async def no_such_address(visit: Visit) -> None:
+    await visit.page.get_by_label("Address").fill("https://localhost/calendar.ics")
+    await visit.page.get_by_role("dialog").get_by_role("button", name="Connect", exact=True).click()
+    await expect(visit.page.get_by_role("alert")).to_have_text(
+        "That address cannot be reached from here. It has to be a public one."
+    )
 
 
 async def in_trouble(visit: Visit) -> None:
@@ -78,6 +92,8 @@ STATES = (
     State("switched on", switched_on),
     State("not saved", not_saved),
     State("asked before deleting", asked_before_deleting),
+    State("asked for an address", asked_for_an_address),
+    State("no such address", no_such_address),
     State("in trouble", in_trouble),
     State("disconnected", disconnected),
     State("offline", offline),

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 SETTINGS = [
     "Show my tip",
     "Disconnect Todoist",
+    "Connect Calendar feed",
     "Time zone",
     "Quiet from",
     "Quiet to",
@@ -39,14 +40,14 @@ async def test_a_new_person_reaches_a_tip_from_the_address_bar(visit: Visit) -> 
     await page.keyboard.type("keys@sandbox.test")
     await keyboard.press("Enter")
     await page.wait_for_url("**/connect")
-    await expect(page.get_by_text("Not connected", exact=True)).to_be_visible()
+    await expect(visit.source().get_by_text("Not connected", exact=True)).to_be_visible()
     await keyboard.go_to("Connect Todoist")
     await keyboard.press("Space")
     await page.wait_for_url("**/sandbox/todoist/**")
     await keyboard.go_to("Agree")
     await keyboard.press("Enter")
     await page.wait_for_url("**/connect")
-    await expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    await expect(visit.source().get_by_text("Connected", exact=True)).to_be_visible()
     assert names(await keyboard.stops()) == SETTINGS
     await keyboard.go_to("Show my tip")
     await keyboard.press("Enter")
@@ -181,7 +182,7 @@ async def test_the_focus_goes_on_where_a_button_goes_away(visit: Visit) -> None:
     await visit.open("/connect")
     await keyboard.go_to("Disconnect Todoist")
     await keyboard.press("Enter")
-    await expect(visit.page.get_by_text("Not connected", exact=True)).to_be_visible()
+    await expect(visit.source().get_by_text("Not connected", exact=True)).to_be_visible()
     assert await keyboard.focused_name() == "Connect Todoist"
 
 

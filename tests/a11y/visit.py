@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
+from playwright.async_api import BrowserContext, Locator, Page, WebSocketRoute, expect
 
 from tests.served import Served
 
@@ -78,12 +78,17 @@ class Visit:
         await self.page.goto(self.page.url.replace("data%3Aread_write", scope))
         await self.page.get_by_label("Account").select_option(account)
         await self.page.get_by_role("button", name="Agree").click()
-        await expect(self.page.get_by_text("Connected", exact=True)).to_be_visible()
+        await expect(self.source().get_by_text("Connected", exact=True)).to_be_visible()
 
     async def disconnect(self) -> None:
         """Take the grant back."""
         await self.page.get_by_role("button", name="Disconnect Todoist").click()
-        await expect(self.page.get_by_text("Not connected", exact=True)).to_be_visible()
+        await expect(self.source().get_by_text("Not connected", exact=True)).to_be_visible()
+
+    def source(self, name: str = "Todoist") -> Locator:
+        """Return a source on /connect."""
+        heading = self.page.get_by_role("heading", name=name, exact=True)
+        return self.page.get_by_role("list", name="Sources").get_by_role("listitem").filter(has=heading)
 
     async def answer(self, name: str) -> None:
         """Press an answer, and wait until its tip is gone."""
@@ -96,7 +101,7 @@ class Visit:
         async with asyncio.timeout(PATIENCE_S):
             while not await self.page.get_by_text(text).is_visible():
                 await self.page.reload()
-                await expect(self.page.get_by_role("list", name="Sources").get_by_role("listitem")).to_be_visible()
+                await expect(self.source()).to_be_visible()
 
     # --- the sandbox
 

@@ -232,8 +232,8 @@ async def test_what_was_done_while_the_grant_was_refused_leaves_after_connecting
     await ada.connect_todoist()
     await signals.deliver_closes(ada.rt)
 
-    assert waiting == 1
-    assert await signals.waiting(ada.rt, await user_id(ada)) == 0
+    assert waiting == {"todoist": 1}
+    assert await signals.waiting(ada.rt, await user_id(ada)) == {}
     assert await is_done_there(ada.rt, ada, tip["id"], before)
 
 

@@ -160,7 +160,7 @@ async def test_an_item_on_its_way_is_neither_suggested_nor_lost(ada: Browser, cl
     assert is_read
     assert (await stored(ada.rt, row.external_id)).is_open
     assert row.id not in await suggestible(ada)
-    assert await signals.waiting(ada.rt, row.user_id) == 1
+    assert await signals.waiting(ada.rt, row.user_id) == {"todoist": 1}
 
 
 async def suggestible(browser: Browser) -> set[str]:

@@ -63,8 +63,8 @@ async def test_a_command_that_is_refused_for_good_is_not_sent_again(ada: Browser
     after = await stored(ada.rt, row.external_id)
     assert closes(ada.rt) == [closing_id]
     assert (after.is_open, after.is_completable) == (True, False), "open there, and no tip any more"
-    assert await signals.waiting(ada.rt, row.user_id) == 0
-    assert await signals.refused(ada.rt, row.user_id) == 1
+    assert await signals.waiting(ada.rt, row.user_id) == {}
+    assert await signals.refused(ada.rt, row.user_id) == {"todoist": 1}
     assert (await signals.leave(ada.rt, row.user_id, "todoist")).unsent == 1
 
 
@@ -80,7 +80,7 @@ async def test_a_refusal_is_forgotten_when_the_item_is_completed_there(ada: Brow
     await there.close(row.external_id)
     await signals.sync(ada.rt, (await connection(ada.rt)).id)
 
-    assert await signals.refused(ada.rt, row.user_id) == 0
+    assert await signals.refused(ada.rt, row.user_id) == {}
 
 
 async def test_an_item_is_on_its_way_once(ada: Browser):

@@ -1,14 +1,21 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
+import httpx
 import pytest
 
 from oo_app import accounts
+from oo_app.kit.addresses import Addresses, Ip
 from oo_app.kit.errors import Invalid, NotFound, NotSignedIn
-from oo_app.runtime import Runtime
+from oo_app.kit.http import Http
+from oo_app.runtime import Runtime, use
 from state.connect import ConnectState, is_time_of_day, waiting_in_words
 from tests.browser import Browser
-from tests.outside import turn
+from tests.conftest import Faults
+from tests.outside import outside, turn
+from tests.sources.test_ical import a_calendar
 from tests.state.screens import Tab, said
 
 
@@ -186,3 +193,64 @@ def test_refused_completions_are_told() -> None:
 )
 def test_times_of_day(text: str, *, is_one: bool) -> None:
     assert is_time_of_day(text) is is_one
+
+
+FEED: dict[str, object] = {"source": "ical", "url": "https://calendar.example/basic.ics"}
+
+
+@pytest.fixture
+def world(rt: Runtime, faults: Faults) -> Runtime:
+    """A world in which an address leads to a calendar."""
+
+    async def resolve(host: str, port: int) -> Sequence[Ip]:
+        return [ip_address("93.184.216.34")]
+
+    changed = replace(rt, http=Http(rt.clock, outside(rt), Addresses(resolve=resolve)))
+    use(changed)
+    faults.fault = lambda request: (
+        httpx.Response(200, content=a_calendar()) if request.url.host == "calendar.example" else None
+    )
+    return changed
+
+
+async def test_an_address_that_was_typed_is_connected_and_read(tab: Tab, world: Runtime) -> None:
+    page = await tab.screen(ConnectState)
+
+    await ConnectState.connect.fn(page, FEED | {"url": " webcal://calendar.example/basic.ics "})
+
+    row = next(row for row in page.rows if row.source == "ical")
+    assert (row.state, row.last_read, row.asks, page.misfit) == ("Connected", "Last read just now", "address", "")
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (FEED | {"url": "nonsense"}, "That is not an address like https://example.com/calendar.ics."),
+        (FEED | {"url": "http://127.0.0.1/"}, "That address cannot be reached from here. It has to be a public one."),
+        (FEED | {"url": "https://elsewhere.example/"}, "There is no calendar at that address."),
+        (FEED | {"username": "me"}, "Calendar feed takes an address only."),
+    ],
+)
+async def test_what_does_not_fit_is_said_beside_the_fields(
+    tab: Tab, world: Runtime, form: dict[str, object], words: str
+) -> None:
+    page = await tab.screen(ConnectState)
+
+    await ConnectState.connect.fn(page, form)
+
+    assert (page.asked, page.misfit) == ("ical", words)
+    assert next(row for row in page.rows if row.source == "ical").state == "Not connected"
+
+
+@pytest.mark.parametrize("form", [{}, {"source": "todoist", "url": "https://x.example"}, {"source": "nobody"}])
+async def test_a_form_for_what_cannot_be_connected_so_is_refused(
+    tab: Tab, world: Runtime, form: dict[str, object]
+) -> None:
+    with pytest.raises(NotFound):
+        await ConnectState.connect.fn(await tab.screen(ConnectState), form)
+
+
+@pytest.mark.parametrize("form", [{"source": 5}, {"source": "ical", "url": ["x"]}, {"source": "ical", "url": "\ud800"}])
+async def test_a_form_that_holds_no_texts_is_refused(tab: Tab, form: dict[str, object]) -> None:
+    with pytest.raises(Invalid):
+        await ConnectState.connect.fn(await tab.screen(ConnectState), form)
