@@ -1,6 +1,7 @@
 """The operator's verbs as they are typed: copies, restores, rotation, purge, and what the doctor finds."""
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -12,15 +13,17 @@ import httpx
 import pytest
 
 from oo_app import accounts
+from oo_app.ops import RULES
 from oo_app.runtime import Runtime
 from tests.commands import Command, Ran, start
 from tests.outside import snapshot
 from tests.people import a_person
-from tests.served import served
+from tests.served import ROOT, served
 
 OURS = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210")  # as in conftest
 KEYS = {"OO_SECRET_KEYS": OURS[0], "OO_ENCRYPTION_KEYS": OURS[1]}
 NEW = "a-new-key-" * 5
+OPERATIONS = ROOT / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -107,13 +110,14 @@ def test_rotation_says_how_many_and_is_done_at_once(run: Command, folder: Path):
 def test_the_purge_counts(run: Command, folder: Path):
     ran = on(folder, run, "purge")
 
-    assert ran.out.splitlines() == [
-        "sessions: 0",
-        "tokens: 0",
-        "round trips: 0",
-        "facts: 0",
-        "decision details: 0",
-        "key backups: 0",
+    assert ran.out.splitlines() == [f"{rule.name.replace('_', ' ')}: 0" for rule in RULES]
+
+
+def test_what_is_kept_for_a_time_only_is_in_the_docs():
+    told = re.findall(r"^\| ([a-z ]+) \| ([^|]+) \| ([^|]+) \|$", OPERATIONS.read_text(), re.MULTILINE)
+
+    assert [row for row in told if row[0] in {rule.name.replace("_", " ") for rule in RULES}] == [
+        (rule.name.replace("_", " "), rule.kept, rule.why) for rule in RULES
     ]
 
 
@@ -130,7 +134,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_new_installation(run: Command, tm
 
     assert ran.code == 0
     assert set(findings(ran).values()) == {True}
-    assert len(findings(ran)) == 8
+    assert len(findings(ran)) == 9
     assert not (tmp_path / "oo.db").exists()
 
 
