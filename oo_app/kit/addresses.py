@@ -4,9 +4,13 @@ Resolved here, so that what was checked is what is connected to: a name that ans
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import unquote
 
@@ -25,9 +29,17 @@ NO_NAME_INSIDE = "url: An address must not hold a name or a password"
 NO_PLAIN = "url: That address has to begin with https://"
 ALL = frozenset({"1", "true", "yes", "on", "*"})
 NONE = frozenset({"", "0", "false", "no", "off"})
-# Where clouds hand out the machine's own credentials: only by its very name.
-METADATA = frozenset({ip_address("169.254.169.254"), ip_address("fd00:ec2::254")})
-NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+MOST_LOOKUPS = 16
+NAT64 = ip_network("64:ff9b::/96")
+# Where clouds hand out the machine's own credentials (Azure's lies in a public range), and a prefix under which a
+# network may hide any address: let through only by their very names.
+CLOUDS = ("169.254.0.0/16", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::/32")
+BY_NAME_ONLY = tuple(map(ip_network, (*CLOUDS, "64:ff9b:1::/48")))
+UNICAST = ip_network("2000::/3")  # the only part of IPv6 that was ever given out
+# Not public although Python says so, at least the versions of it that we run on: documentation, 6to4 and its relays.
+NEVER_PUBLIC = tuple(map(ip_network, ("192.88.99.0/24", "2002::/16", "3fff::/20")))
+LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+HOST = re.compile(rf"{LABEL}(\.{LABEL})*|[0-9a-f:]*:[0-9a-f:.]*")
 PORTS = range(1, 65_536)
 # Ports on which something else than HTTP listens, and can be made to act by it (fetch.spec.whatwg.org, "bad port").
 BAD_PORTS = frozenset(
@@ -54,29 +66,36 @@ class Private:
             return cls(everything=word in ALL)
         parts = [part.strip().lower().rstrip(".") for part in text.split(",") if part.strip()]
         networks = {part: network for part in parts if (network := _network(part)) is not None}
-        names = [part for part in parts if part not in networks]
-        for name in names:
-            if not _is_host(name):
-                msg = f"{name!r} is not a host, a host with its port, or a network"
-                raise ValueError(msg)
-        return cls(names=frozenset(names), networks=tuple(networks.values()))
+        names = frozenset(_name(part) for part in parts if part not in networks)
+        return cls(names=names, networks=tuple(networks.values()))
 
     def allows(self, host: str, port: int, address: Ip) -> bool:
         """Whether an address that is not public may be connected to under this name."""
         told = {host, f"{host}:{port}", f"[{host}]:{port}"}
         if told & self.names:
             return True
-        if address in METADATA:
-            return ip_network(address) in self.networks
+        inner = _embedded(address)
+        if any(inner in network for network in BY_NAME_ONLY):
+            return ip_network(inner) in self.networks
         return self.everything or any(
             address in network for network in self.networks if network.version == address.version
         )
 
 
-async def resolve(host: str, port: int) -> Sequence[Ip]:
-    """Ask the system for a name's addresses."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+def by_system() -> Resolve:
+    """Return the system's way to ask for a name's addresses, in threads of its own.
+
+    A name server of somebody's own may take its time: it shall hold up other names at most, not whatever else the
+    process does in threads.
+    """
+    threads = ThreadPoolExecutor(MOST_LOOKUPS, "names")
+
+    async def resolve(host: str, port: int) -> Sequence[Ip]:
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(threads, ask)
+        return [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+
+    return resolve
 
 
 class Addresses:
@@ -88,20 +107,20 @@ class Addresses:
         *,
         is_strict: bool = False,
         prefixes: Sequence[str] = (),
-        resolve: Resolve = resolve,
+        resolve: Resolve | None = None,
     ) -> None:
         """Let through what is public; `is_strict` wants https of it."""
         self._private = private
         self._is_strict = is_strict
         self._prefixes = tuple(prefixes)
-        self._resolve = resolve
+        self._resolve = resolve or by_system()
 
     async def check(self, text: str | httpx.URL) -> httpx.URL:
         """Return an address as it will be asked for; Invalid with a sentence where it will not be."""
         url = read_url(str(text))
         if not self._is_ours(url):
-            addresses = await self.lookup(url.host, port_of(url))
-            if self._is_strict and url.scheme != "https" and all(map(is_public, addresses)):
+            addresses = await self.lookup(host_of(url), port_of(url))
+            if self._is_strict and url.scheme != "https" and any(map(is_public, addresses)):
                 raise Invalid(NO_PLAIN, field="url")
         return url
 
@@ -113,7 +132,7 @@ class Addresses:
         except ValueError:
             try:
                 found = list(await self._resolve(name, port))
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
                 raise Invalid(NOT_PUBLIC, field="url") from error
         if not found or not all(is_public(each) or self._private.allows(name, port, each) for each in found):
             raise Invalid(NOT_PUBLIC, field="url")
@@ -141,10 +160,12 @@ def read_url(text: str) -> httpx.URL:
         raise Invalid(NO_ADDRESS, field="url")
     try:
         url = httpx.URL(told).copy_with(fragment=None)
-        port = port_of(url)
+        port, host = port_of(url), url.host.rstrip(".")  # a name in xn-- that stands for none fails only when read
+        if url.host != host:  # no certificate is made out to a name that ends in a dot
+            url = url.copy_with(host=host)
     except (httpx.InvalidURL, ValueError) as error:
         raise Invalid(NO_ADDRESS, field="url") from error
-    if url.scheme not in {"http", "https"} or not url.host or "%" in url.host or port in BAD_PORTS or port not in PORTS:
+    if url.scheme not in {"http", "https"} or not host or "%" in host or port in BAD_PORTS or port not in PORTS:
         raise Invalid(NO_ADDRESS, field="url")
     if url.userinfo:
         raise Invalid(NO_NAME_INSIDE, field="url")
@@ -156,22 +177,32 @@ def port_of(url: httpx.URL) -> int:
     return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
 
 
+def host_of(url: httpx.URL) -> str:
+    """Return an address's host as it is connected to, whatever alphabet it was typed in."""
+    return url.raw_host.decode("ascii")
+
+
 def is_public(address: Ip) -> bool:
-    """Whether an address belongs to the public internet, whatever it is wrapped in."""
-    if isinstance(address, IPv6Address):
-        inner = _embedded(address)
-        if inner is not None:
-            return is_public(inner)
-        if address.is_site_local or address in NAT64[1]:
-            return False
+    """Whether an address belongs to the public internet.
+
+    An IPv4 address wrapped in another does not, but for NAT64: where that is in use, names resolve to it.
+    """
+    if address in NAT64:
+        return is_public(_embedded(address))
+    if any(address in network for network in (*BY_NAME_ONLY, *NEVER_PUBLIC)):
+        return False
+    if isinstance(address, IPv6Address) and address not in UNICAST:
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 one stands for (mapped, 6to4, Teredo, NAT64)."""
-    if address in NAT64[0]:
+def _embedded(address: Ip) -> Ip:
+    """Return the IPv4 address that an IPv6 one stands for (mapped, compatible, 6to4, Teredo, NAT64), else itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64 or int(address) >> 32 == 0:
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
 
 
 def _network(text: str) -> Network | None:
@@ -181,12 +212,14 @@ def _network(text: str) -> Network | None:
         return None
 
 
-def _is_host(text: str) -> bool:
-    try:
-        url = httpx.URL(f"http://{text}/")
-    except (httpx.InvalidURL, ValueError):
-        return False
-    return bool(url.host) and not url.userinfo and url.path == "/" and not any(letter in text for letter in "/?# ")
+def _name(text: str) -> str:
+    """Return a host, or a host with its port, as addresses will say it; ValueError where it is neither."""
+    with suppress(httpx.InvalidURL, ValueError):
+        url = httpx.URL(f"any://{text}/")  # a scheme that has no port of its own, which would be left out
+        if HOST.fullmatch(host_of(url)) and not url.userinfo and url.path == "/" and url.port in {None, *PORTS}:
+            return url.netloc.decode("ascii")
+    msg = f"{text!r} is not a host, a host with its port, or a network"
+    raise ValueError(msg)
 
 
 def unreachable(host: str, cause: str) -> SourceDown:

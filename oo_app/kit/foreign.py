@@ -3,16 +3,17 @@
 import ssl
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import cast
 
 import httpcore
 import httpx
 
-from oo_app.kit.addresses import Addresses, port_of, unreachable
+from oo_app.kit.addresses import NOT_PUBLIC, Addresses, host_of, port_of, unreachable
 from oo_app.kit.answer import MAX_BYTES, Answer
 from oo_app.kit.clock import Clock
-from oo_app.kit.errors import SourceDown
+from oo_app.kit.errors import Invalid, SourceDown
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 TOTAL_TIMEOUT_S = 30.0  # for one try, redirects included
@@ -24,11 +25,15 @@ GZIP = 31  # zlib's word for: with gzip's own header
 CHUNK = 64 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEEPS_BODY = frozenset({307, 308})
+OURS = {"User-Agent": "oO", "Accept-Encoding": "gzip"}
 READS = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
 
 
 class Foreign:
-    """The client for what people typed. It keeps no cookie, no connection, and knows no proxy."""
+    """The client for what people typed. It keeps no cookie, no connection, and knows no proxy.
+
+    httpx's own client would do the first: one person's cookie would go with another's password to the same server.
+    """
 
     def __init__(
         self,
@@ -40,17 +45,11 @@ class Foreign:
         """Build the client without connecting; `trust` names other certificate authorities, for tests."""
         self._clock = clock
         self._addresses = addresses
-        self._client = httpx.AsyncClient(
-            transport=transport or _Transport(addresses, trust),
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": "oO", "Accept-Encoding": "gzip"},
-        )
+        self._transport = transport or _Transport(addresses, trust)
 
     async def stop(self) -> None:
         """Close what is open."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def send(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
@@ -85,37 +84,50 @@ class Foreign:
                 return answer
             if method not in READS and answer.status not in KEEPS_BODY:
                 break
-            there = await self._addresses.check(here.join(target))
+            there = await self._led(here, target)
             if here.scheme == "https" and there.scheme != "https":
                 break
             if _origin(there) != _origin(here):
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
             here = there
-        raise unreachable(here.host, "redirects")
+        raise unreachable(host_of(here), "redirects")
+
+    async def _led(self, here: httpx.URL, target: str) -> httpx.URL:
+        """Check where a redirect leads; what is wrong there is one and the same to whoever sent us here."""
+        try:
+            return await self._addresses.check(here.join(target))
+        except (Invalid, httpx.InvalidURL) as error:
+            raise Invalid(NOT_PUBLIC, field="url") from error
 
     async def _once(self, method: str, url: httpx.URL, headers: dict[str, str], body: bytes | None) -> Answer:
-        async with self._client.stream(method, url, headers=headers, content=body) as response:
-            read = await _read(response)
+        told = httpx.Headers(OURS)
+        told.update(headers)
+        request = httpx.Request(method, url, headers=told, content=body, extensions={"timeout": TIMEOUT.as_dict()})
+        async with aclosing(await self._transport.handle_async_request(request)) as response:
+            read = await _read(response, host_of(url))
             return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, read, str(url))
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, host: str) -> bytes:
     """Read a body within the limit, counting what comes out of gzip: httpx would unpack a bomb before it counts."""
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in {"identity", "gzip", "x-gzip", ""}:
-        raise unreachable(response.url.host, "encoding")
+        raise unreachable(host, "encoding")
     unpack = zlib.decompressobj(GZIP) if "gzip" in encoding else None
     body = bytearray()
     async for chunk in response.aiter_raw(CHUNK):
         try:
             body += unpack.decompress(chunk, MAX_BYTES + 1 - len(body)) if unpack else chunk
         except zlib.error as error:
-            raise unreachable(response.url.host, "encoding") from error
-        if len(body) > MAX_BYTES:
+            raise unreachable(host, "encoding") from error
+        if max(len(body), response.num_bytes_downloaded) > MAX_BYTES:
             msg = "What lies there is too large"
-            raise SourceDown(msg, host=response.url.host, cause="too large")
-    if unpack and not unpack.eof:
-        raise unreachable(response.url.host, "torn")
+            raise SourceDown(msg, host=host, cause="too large")
+        if unpack and unpack.unused_data:  # zlib would keep all that follows, however much
+            raise unreachable(host, "encoding")
+    # What has no body (304 above all) may yet say how its body would have been packed.
+    if unpack and response.num_bytes_downloaded and not unpack.eof:
+        raise unreachable(host, "torn")
     return bytes(body)
 
 
@@ -125,7 +137,7 @@ class _Transport(httpx.AsyncHTTPTransport):
     def __init__(self, addresses: Addresses, trust: ssl.SSLContext | None) -> None:
         super().__init__(trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust or httpx.create_ssl_context(trust_env=False),
+            ssl_context=trust or httpx.create_ssl_context(),
             max_connections=MOST_CONNECTIONS,
             max_keepalive_connections=0,  # a connection that is kept would never be checked again
             network_backend=_Checked(addresses),
@@ -160,12 +172,12 @@ class _Checked(httpcore.AsyncNetworkBackend):
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host, port_of(url)
+    return url.scheme, host_of(url), port_of(url)
 
 
 def _host(url: str) -> str:
     """Return the host for the log; the rest of an address may be a secret."""
     try:
-        return httpx.URL(url).host
+        return host_of(httpx.URL(url))
     except httpx.InvalidURL:
         return ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -42,7 +43,13 @@ class Http:
         self.foreign = Foreign(clock, self.addresses, transport)
         self._documents: dict[str, tuple[datetime, Any]] = {}
         self._client = httpx.AsyncClient(
-            transport=transport, timeout=TIMEOUT, follow_redirects=False, trust_env=True, headers={"User-Agent": "oO"}
+            transport=transport,
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            trust_env=True,
+            headers={"User-Agent": "oO"},
+            # None is kept: what a source sets on one person's answer would go with another's question.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     async def stop(self) -> None:

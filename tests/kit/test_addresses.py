@@ -1,6 +1,8 @@
 """Addresses given by people: public ones only, whatever they are wrapped in, but for what the operator names."""
 
+import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpx
@@ -34,18 +36,25 @@ def test_no_v4_address_is_public_that_python_calls_otherwise(address: IPv4Addres
 
 @given(st.ip_addresses(v=6))
 def test_no_v6_address_is_public_that_python_calls_otherwise(address: IPv6Address):
-    assert not is_public(address) or address.is_global or address.sixtofour or address.teredo
+    assert not is_public(address) or address.is_global
 
 
 @given(st.ip_addresses(v=4))
-def test_what_wraps_an_address_is_as_public_as_what_it_wraps(inner: IPv4Address):
+def test_what_wraps_an_address_is_not_public_but_where_names_resolve_to_it(inner: IPv4Address):
     number = int(inner)
-    mapped = IPv6Address(0xFFFF << 32 | number)
+    compatible, mapped = IPv6Address(number), IPv6Address(0xFFFF << 32 | number)
     six_to_four = IPv6Address(0x2002 << 112 | number << 80)
-    nat64 = IPv6Address((0x64FF9B << 96) | number)
     teredo = IPv6Address(0x20010000 << 96 | (number ^ 0xFFFFFFFF))
+    nat64 = IPv6Address((0x64FF9B << 96) | number)
+    local_nat64 = IPv6Address((0x64FF9B0001 << 80) | number)
 
-    assert {is_public(each) for each in (mapped, six_to_four, nat64, teredo)} == {is_public(inner)}
+    assert not any(map(is_public, (compatible, mapped, six_to_four, teredo, local_nat64)))
+    assert is_public(nat64) is is_public(inner)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700::1111", "2001:4860:4860::8888"])
+def test_ordinary_servers_are_public(address: str):
+    assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +81,11 @@ def test_what_wraps_an_address_is_as_public_as_what_it_wraps(inner: IPv4Address)
         "fec0::1",
         "ff02::1",
         "2001:db8::1",
+        "192.88.99.1",
+        "168.63.129.16",
+        "3fff::1",
+        "4000::1",
+        "::ffff:0:808:808",
     ],
 )
 async def test_an_address_that_is_not_public_is_refused(address: str):
@@ -99,6 +113,8 @@ async def test_an_address_that_is_not_public_is_refused(address: str):
         "https://example.com:22/",
         "https://example.com:6379/",
         "https://[fe80::1%25eth0]/",
+        "https://./",
+        "https://xn--a/",
         "//example.com/feed.ics",
         "https://example.com/" + "x" * 2000,
     ],
@@ -120,6 +136,33 @@ async def test_ways_to_write_this_machine_are_refused(host: str):
         await Addresses().check(f"http://{host}/")
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
+async def test_a_name_that_nobody_can_ask_for_is_refused_like_a_private_one(host: str):
+    with pytest.raises(Invalid) as refused:
+        await Addresses().check(f"https://{host}/")
+
+    assert refused.value.detail == NOT_PUBLIC
+
+
+async def test_names_are_asked_for_in_threads_of_their_own():
+    busy = ThreadPoolExecutor()
+    busy.shutdown()
+    asyncio.get_running_loop().set_default_executor(busy)
+
+    with pytest.raises(Invalid):
+        await Addresses().check("http://127.1/")
+
+
+async def test_a_name_in_any_alphabet_is_allowed_as_it_is_connected_to():
+    async def resolve(host: str, port: int) -> Sequence[Ip]:
+        return [PRIVATE]
+
+    allowing = Addresses(Private.read("bücher.local"), resolve=resolve)
+
+    checked = await allowing.check("https://bücher.local/")
+    assert await allowing.to_connect(checked.raw_host.decode(), 443) == [PRIVATE]
+
+
 async def test_one_private_address_among_public_ones_refuses_the_name():
     with pytest.raises(Invalid):
         await resolving(PUBLIC, PRIVATE).check("https://example.com/")
@@ -139,6 +182,7 @@ async def test_a_name_that_leads_nowhere_is_refused_like_a_private_one():
         ("webcals://example.com/a.ics", "https://example.com/a.ics"),
         (" https://example.com/a.ics#part ", "https://example.com/a.ics"),
         ("http://example.com:8080/a?b=c", "http://example.com:8080/a?b=c"),
+        ("https://EXAMPLE.com./a.ics", "https://example.com/a.ics"),
     ],
 )
 def test_addresses_are_read_as_people_write_them(told: str, read: str):
@@ -147,13 +191,15 @@ def test_addresses_are_read_as_people_write_them(told: str, read: str):
 
 async def test_production_wants_https_of_what_is_public():
     async def resolve(host: str, port: int) -> Sequence[Ip]:
-        return [PUBLIC if host == "example.com" else PRIVATE]
+        return {"example.com": [PUBLIC], "both.local": [PRIVATE, PUBLIC]}.get(host, [PRIVATE])
 
-    strict = Addresses(Private.read("nas.local"), is_strict=True, resolve=resolve)
+    strict = Addresses(Private.read("nas.local, both.local"), is_strict=True, resolve=resolve)
 
     with pytest.raises(Invalid, match="https"):
         await strict.check("http://example.com/")
     await strict.check("https://example.com/")
+    with pytest.raises(Invalid, match="https"):
+        await strict.check("http://both.local/")
     await strict.check("http://nas.local/")
 
 
@@ -165,7 +211,6 @@ async def test_production_wants_https_of_what_is_public():
         ("NAS.local.", "nas.local", "10.0.0.5", True),
         ("nas.local", "other.local", "10.0.0.5", False),
         ("nas.local:5232", "nas.local", "10.0.0.5", True),
-        ("nas.local:80", "nas.local", "10.0.0.5", False),
         ("10.0.0.5", "nas.local", "10.0.0.5", True),
         ("10.0.0.0/8, 192.168.0.0/16", "nas.local", "192.168.1.1", True),
         ("10.0.0.0/8", "nas.local", "192.168.1.1", False),
@@ -174,6 +219,17 @@ async def test_production_wants_https_of_what_is_public():
         ("*", "nas.local", "169.254.169.254", False),
         ("169.254.0.0/16", "nas.local", "169.254.169.254", False),
         ("169.254.169.254", "nas.local", "169.254.169.254", True),
+        ("*", "nas.local", "::ffff:169.254.169.254", False),
+        ("*", "nas.local", "::169.254.169.254", False),
+        ("*", "nas.local", "64:ff9b::a9fe:a9fe", False),
+        ("*", "nas.local", "64:ff9b:1::1", False),
+        ("*", "nas.local", "169.254.170.2", False),
+        ("*", "nas.local", "fd00:ec2::254", False),
+        ("*", "nas.local", "168.63.129.16", False),
+        ("metadata.internal", "metadata.internal", "169.254.169.254", True),
+        ("[fd00::5]:5232", "fd00::5", "fd00::5", True),
+        ("[fd00::5]:80", "fd00::5", "fd00::5", False),
+        ("nas.local:80", "nas.local", "10.0.0.5", False),
         ("false", "nas.local", "10.0.0.5", False),
         ("fd00::/8", "nas.local", "fd00::5", True),
     ],
@@ -182,7 +238,10 @@ def test_the_operator_names_what_is_let_through(allowed: str, host: str, address
     assert Private.read(allowed).allows(host, 5232, ip_address(address)) is is_allowed
 
 
-@pytest.mark.parametrize("value", ["http://nas.local", "nas.local/x", "a b", "me@nas.local"])
+@pytest.mark.parametrize(
+    "value",
+    ["http://nas.local", "nas.local/x", "a b", "me@nas.local", "*.local", "nas.local:0", "nas.local:99999", "a..b"],
+)
 def test_what_is_no_host_stops_the_start(value: str):
     with pytest.raises(SettingsError, match="OO_ALLOW_PRIVATE_HOSTS"):
         Settings.load(oo_allow_private_hosts=value)

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from oo_app.kit.addresses import Addresses, Ip, Private
+from oo_app.kit.addresses import NOT_PUBLIC, Addresses, Ip, Private
 from oo_app.kit.answer import MAX_BYTES
 from oo_app.kit.clock import Clock, FakeClock
 from oo_app.kit.errors import Invalid, SourceDown
@@ -40,21 +40,28 @@ class Server:
         self.answers: dict[str, bytes | Serve] = {}
         self.asked: list[str] = []
         self.port = 0
+        self.connections: list[asyncio.Task[None] | None] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(asyncio.current_task())
+        with suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
+            while await self.goes_on(reader, writer):
+                pass
+        writer.close()
+        with suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+    async def goes_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer once; whether the connection may be asked again."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.asked.append(head)
         answer = self.answers.get(head.split(" ")[1], answering(404))
-        try:
-            if isinstance(answer, bytes):
-                writer.write(answer)
-            else:
-                await answer(head, writer)
-            await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
+        if not isinstance(answer, bytes):
+            await answer(head, writer)
+            return False
+        writer.write(answer)
+        await writer.drain()
+        return b"Connection: close" not in answer
 
     def url(self, path: str, host: str = "calendar.test") -> str:
         return f"http://{host}:{self.port}{path}"
@@ -76,7 +83,7 @@ async def serving(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") ->
     server.port = listening.sockets[0].getsockname()[1]
     yield server
     listening.close()
-    await listening.wait_closed()
+    await asyncio.gather(*filter(None, server.connections))
 
 
 def leading(*answers: Sequence[Ip]) -> Callable[[str, int], Awaitable[Sequence[Ip]]]:
@@ -137,14 +144,20 @@ async def test_redirects_are_followed_and_each_is_checked():
         "file:///etc/passwd",
         "http://169.254.169.254/latest",
         "http://127.0.0.1:22/",
+        "http://[::ffff:127.0.0.1]/",
+        "https://xn--a/",
+        "http://[",
+        "mailto:ada@example.com",
     ],
 )
 async def test_a_redirect_to_where_nobody_may_go_is_refused(target: str):
     async with serving() as server, client() as foreign:
         server.answers["/a"] = to(target)
 
-        with pytest.raises(Invalid):
+        with pytest.raises(Invalid) as refused:
             await foreign.send("GET", server.url("/a"))
+
+    assert refused.value.detail == NOT_PUBLIC
 
 
 async def test_redirects_without_an_end_are_given_up():
@@ -250,6 +263,74 @@ async def test_what_is_packed_is_unpacked_and_what_is_torn_is_told():
             await foreign.send("GET", server.url("/torn"))
 
 
+async def more_after_the_end(_: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"whole"))
+    while True:
+        writer.write(b"x" * 65_536)
+        await writer.drain()
+
+
+async def nothing_inside(_: str, writer: asyncio.StreamWriter) -> None:
+    empty_block = b"\x00\x00\x00\xff\xff"
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03")
+    while True:
+        writer.write(empty_block * 13_000)
+        await writer.drain()
+
+
+@pytest.mark.parametrize(("serve", "cause"), [(more_after_the_end, "encoding"), (nothing_inside, "too large")])
+async def test_what_comes_packed_is_counted_too(serve: Serve, cause: str):
+    async with serving() as server, client() as foreign:
+        server.answers["/"] = serve
+
+        with pytest.raises(SourceDown) as down:
+            await foreign.send("GET", server.url("/"))
+
+    assert down.value.facts["cause"] == cause
+
+
+async def test_nothing_new_is_an_answer_although_it_says_how_it_would_be_packed():
+    async with serving() as server, client() as foreign:
+        server.answers["/"] = answering(304, Content_Encoding="gzip")
+
+        assert (await foreign.send("GET", server.url("/"))).status == 304
+
+
+async def test_a_cookie_of_one_answer_goes_with_no_other_question():
+    async with serving() as server, client() as foreign:
+        server.answers["/a"] = answering(302, Set_Cookie="session=ada; Path=/", Location="/b")
+
+        for _ in range(2):
+            await foreign.send("GET", server.url("/a"))
+
+    assert len(server.asked) == 4
+    assert "session=ada" not in "".join(server.asked)
+
+
+async def test_each_question_is_asked_on_a_connection_of_its_own_checked_anew():
+    async with serving() as server, client([HERE], [HERE], [HERE], [HERE], [ip_address("10.0.0.5")]) as foreign:
+        server.answers["/"] = answering(200, b"ok").replace(b"Connection: close\r\n", b"")
+
+        for _ in range(2):
+            await foreign.send("GET", server.url("/"))
+        with pytest.raises(Invalid):
+            await foreign.send("GET", server.url("/"))
+
+    assert len(server.connections) == len(server.asked) == 2
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch):
+    async with serving() as server, serving() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url("", "127.0.0.1"))
+        async with client() as foreign:
+            server.answers["/"] = answering(200, b"direct")
+
+            assert (await foreign.send("GET", server.url("/"))).body == b"direct"
+
+    assert proxy.asked == []
+
+
 async def test_ten_megabytes_are_read_and_not_a_byte_more():
     async with serving() as server, client() as foreign:
         server.answers["/ten"] = answering(200, b"x" * MAX_BYTES)
@@ -304,6 +385,17 @@ def a_certificate(folder: Path, name: str) -> Path:
     file = folder / "certificate.pem"
     file.write_bytes(key.private_bytes(pem, *plain) + certificate.public_bytes(pem))
     return file
+
+
+async def test_an_authority_of_the_operators_own_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = a_certificate(tmp_path, "calendar.test")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    async with serving(tls) as server, client() as foreign:
+        server.answers["/"] = answering(200, b"it is me")
+
+        assert (await foreign.send("GET", server.url("/").replace("http:", "https:"))).body == b"it is me"
 
 
 @pytest.mark.parametrize(("host", "is_it"), [("calendar.test", True), ("another.test", False)])

@@ -262,3 +262,12 @@ async def test_an_answer_that_never_ends_is_down(talk: Callable[..., Awaitable[N
             await http.send("GET", url)
 
     assert down.value.facts["cause"] == "TimeoutError"
+
+
+async def test_a_cookie_of_one_answer_goes_with_no_other_question(clock: FakeClock):
+    world = World(httpx.Response(200, headers={"Set-Cookie": "session=ada; Path=/"}))
+    async with door(clock, world) as http:
+        for _ in range(2):
+            await http.send("GET", URL)
+
+    assert ["cookie" in request.headers for request in world.requests] == [False, False]
