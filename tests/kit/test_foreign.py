@@ -265,7 +265,7 @@ async def test_what_is_packed_is_unpacked_and_what_is_torn_is_told():
 
 async def more_after_the_end(_: str, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"whole"))
-    while True:
+    for _chunk in range(200):
         writer.write(b"x" * 65_536)
         await writer.drain()
 
@@ -273,7 +273,7 @@ async def more_after_the_end(_: str, writer: asyncio.StreamWriter) -> None:
 async def nothing_inside(_: str, writer: asyncio.StreamWriter) -> None:
     empty_block = b"\x00\x00\x00\xff\xff"
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03")
-    while True:
+    for _chunk in range(200):
         writer.write(empty_block * 13_000)
         await writer.drain()
 
