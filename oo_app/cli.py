@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -136,7 +135,7 @@ def _say_kept(kept: Path | None) -> None:
 def purge() -> None:
     """Drop what has had its time, as happens every hour while oO runs."""
     purged = _with_database(ops.purge)
-    for name, count in asdict(purged).items():
+    for name, count in purged.items():
         click.echo(f"{name.replace('_', ' ')}: {count}")
 
 

@@ -61,7 +61,7 @@ def build(
         http=Http(clock, transport, addresses(settings)),
         db=db,
         bus=Bus(db, clock, metrics),
-        jobs=Jobs(clock, metrics),
+        jobs=Jobs(db, clock, metrics),
         policy=POLICIES["random"],
         limits=Limits(clock, settings.oo_rate_factor),
         metrics=metrics,

@@ -40,16 +40,12 @@ def bind(rt: Runtime) -> None:
 
 def jobs(rt: Runtime) -> Sequence[Job]:
     """Return what runs by the clock."""
-
-    async def purge() -> None:
-        await ops.purge(rt)
-
     return (
-        Job("checkpoint", 5, rt.db.checkpoint),
-        Job("close", 1, lambda: signals.spawn_due_closes(rt)),
-        Job("sync", 1, lambda: signals.sync_due(rt)),
+        Job("checkpoint", 5, rt.db.checkpoint, is_everywhere=True),
+        Job("close", 1, lambda: signals.spawn_due_closes(rt), timeout_s=10),
+        Job("sync", 1, lambda: signals.sync_due(rt), timeout_s=10),
         Job("settle", 60, lambda: tips.settle(rt)),
-        Job("purge", 3600, purge),
+        Job("purge", 3600, lambda: ops.purge(rt), timeout_s=600),
     )
 
 

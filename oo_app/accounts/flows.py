@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete
 from sqlmodel import col
 
 from oo_app.accounts.models import Flow
@@ -66,8 +65,6 @@ async def take_flow(rt: Runtime, purpose: str, state: str, browser: str) -> Take
     return Taken(nonce=nonce, verifier=verifier, user_id=flow.user_id)
 
 
-async def purge_flows(rt: Runtime) -> int:
-    """Drop round trips that never came back; return how many."""
-    async with rt.db.begin() as tx:
-        gone = await tx.session.execute(delete(Flow).where(col(Flow.expires_at) <= tx.now).returning(col(Flow.id)))
-        return len(gone.all())
+async def purge_flows(rt: Runtime, most: int) -> int:
+    """Drop round trips that never came back, up to so many; return how many."""
+    return await rt.db.drop(Flow, lambda now: col(Flow.expires_at) <= now, most)

@@ -72,12 +72,11 @@ async def close_session(rt: Runtime, token: str | None) -> None:
             await tx.session.execute(delete(Session).where(col(Session.id) == hash_token(token)))
 
 
-async def purge_sessions(rt: Runtime) -> int:
-    """Drop sessions that have run out; return how many."""
-    async with rt.db.begin() as tx:
-        ended = or_(col(Session.seen_at) <= tx.now - SLIDING, col(Session.created_at) <= tx.now - ABSOLUTE)
-        gone = await tx.session.execute(delete(Session).where(ended).returning(col(Session.id)))
-        return len(gone.all())
+async def purge_sessions(rt: Runtime, most: int) -> int:
+    """Drop sessions that have run out, up to so many; return how many."""
+    return await rt.db.drop(
+        Session, lambda now: or_(col(Session.seen_at) <= now - SLIDING, col(Session.created_at) <= now - ABSOLUTE), most
+    )
 
 
 async def end_all(rt: Runtime) -> None:

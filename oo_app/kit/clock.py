@@ -1,6 +1,7 @@
 """The only source of time: handed in, so that tests and the demo can turn it."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 
@@ -10,6 +11,10 @@ class Clock:
     def now(self) -> datetime:
         """Return the current time."""
         return datetime.now(UTC)
+
+    def elapsed(self) -> float:
+        """Return seconds that only ever grow, also while the machine sleeps or somebody sets the time of day."""
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     async def sleep(self, seconds: float) -> None:
         """Wait without blocking the loop."""
@@ -30,6 +35,10 @@ class FakeClock(Clock):
     def now(self) -> datetime:
         """Return the time it was last moved to."""
         return self._now
+
+    def elapsed(self) -> float:
+        """Return seconds that grow as the time is moved."""
+        return self._now.timestamp()
 
     async def sleep(self, seconds: float) -> None:
         """Move on by that long, at once, letting other tasks run."""

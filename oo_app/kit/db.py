@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, TypeVarTuple
+from typing import Any, Protocol, TypeVarTuple
 
-from sqlalchemy import DateTime, Dialect, Row, Select
+from sqlalchemy import ColumnElement, DateTime, Dialect, Row, Select, delete, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -29,6 +29,8 @@ PRAGMAS = (
     "busy_timeout=5000",
 )
 
+
+DROPPED_AT_ONCE = 500
 
 _Columns = TypeVarTuple("_Columns")
 
@@ -109,6 +111,22 @@ class Database:
         for engine in (self._engine, self._reader):
             if engine:
                 await engine.dispose()
+
+    async def drop(self, table: type[Any], is_old: Callable[[datetime], ColumnElement[bool]], most: int) -> int:
+        """Delete rows of a table by its `id` whose time is over, up to so many; return how many.
+
+        In batches, each a transaction of its own: whoever writes meanwhile waits for one of them.
+        """
+        total = 0
+        while total < most:
+            async with self.begin() as tx:
+                old = select(table.id).where(is_old(tx.now)).limit(min(DROPPED_AT_ONCE, most - total))
+                gone = delete(table).where(table.id.in_(old)).returning(table.id)
+                dropped = len((await tx.session.execute(gone)).all())
+            total += dropped
+            if dropped < DROPPED_AT_ONCE:
+                break
+        return total
 
     async def checkpoint(self) -> None:
         """Bring the write-ahead log into the database and to the disk, in a thread, while others read and write."""

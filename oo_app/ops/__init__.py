@@ -5,13 +5,14 @@ from oo_app.ops.health import Found, examine, is_ready
 from oo_app.ops.migrations import CannotStart, alembic_config, head, migrate
 from oo_app.ops.privacy import Deleted, delete_everything, export
 from oo_app.ops.restore import Restored, RestoredKeys, restore, restore_keys
-from oo_app.ops.upkeep import Purged, Rotated, purge, rotate, strike_all
+from oo_app.ops.retention import RULES, purge
+from oo_app.ops.upkeep import Rotated, rotate, strike_all
 
 __all__ = [
+    "RULES",
     "CannotStart",
     "Deleted",
     "Found",
-    "Purged",
     "Restored",
     "RestoredKeys",
     "Rotated",

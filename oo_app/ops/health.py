@@ -138,6 +138,16 @@ async def _clock(rt: Runtime) -> tuple[bool, str]:
     return True, f"{rt.clock.now():%Y-%m-%d %H:%M} UTC"
 
 
+async def _jobs(rt: Runtime) -> tuple[bool, str]:
+    if not _is_there(rt) or not await is_ready(rt, head()):
+        return True, "none have run yet"
+    last = await rt.jobs.last_runs()
+    failing = [f"{run.job} {run.outcome} ({run.cause}) at {run.ended_at:%Y-%m-%d %H:%M}" for run in last if run.cause]
+    return not failing, "; ".join(failing) or (
+        f"{len(last)} have run, the last time well" if last else "none have run yet"
+    )
+
+
 PROBES: tuple[tuple[str, Probe], ...] = (
     ("data folder", _data_folder),
     ("disk", _disk),
@@ -147,6 +157,7 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("people", _people),
     ("deletions", _ledger),
     ("key backups", _key_backups),
+    ("jobs", _jobs),
 )
 
 

@@ -1,40 +1,11 @@
-"""What is done now and then: dropping what has had its time, and leaving old keys behind."""
+"""What is done now and then: leaving old keys behind, and taking the deleted out of copies."""
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from oo_app import accounts, connections, tips
-from oo_app.ops.backup import purge_key_backups, strike
+from oo_app import accounts, connections
+from oo_app.ops.backup import strike
 from oo_app.runtime import Runtime
-
-
-@dataclass(frozen=True, slots=True)
-class Purged:
-    """How many of each had had their time."""
-
-    sessions: int
-    tokens: int
-    round_trips: int
-    facts: int
-    decision_details: int
-    key_backups: int
-
-
-async def purge(rt: Runtime) -> Purged:
-    """Drop what is kept for a time only; runs every hour."""
-    purged = Purged(
-        sessions=await accounts.purge_sessions(rt),
-        tokens=await accounts.purge_tokens(rt),
-        round_trips=await accounts.purge_flows(rt),
-        facts=await rt.bus.purge(),
-        decision_details=await tips.purge_details(rt),
-        key_backups=purge_key_backups(rt.settings, rt.clock.now()),
-    )
-    await strike_all(rt)
-    rt.vault.forget()
-    if any(asdict(purged).values()):
-        await rt.db.truncate_wal()
-    return purged
 
 
 async def strike_all(rt: Runtime) -> None:

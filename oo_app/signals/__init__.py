@@ -13,9 +13,9 @@ from oo_app.signals.closing import (
     spawn_due_closes,
     waiting,
 )
-from oo_app.signals.deliveries import purge_deliveries
 from oo_app.signals.leaving import Left, leave
 from oo_app.signals.open_items import OpenItem, Words, find_open, open_items, words
+from oo_app.signals.retention import purge_completions, purge_deliveries, purge_past_events
 from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, stale, sync, sync_due
 from oo_app.signals.webhooks import receive
 
@@ -34,7 +34,9 @@ __all__ = [
     "leave",
     "moment",
     "open_items",
+    "purge_completions",
     "purge_deliveries",
+    "purge_past_events",
     "receive",
     "refresh",
     "refused",

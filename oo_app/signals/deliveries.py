@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from oo_app.connections import Held
@@ -15,8 +14,6 @@ from oo_app.signals.models import Delivery
 from oo_app.sources import Call, Completion, Source
 
 MOST_AT_ONCE = 500
-KEPT = timedelta(days=7)
-BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +62,3 @@ async def mark_worked(tx: Tx, hints: Hints) -> None:
     """Note that a reading took its deliveries into account; said in the transaction that stores the last of it."""
     if hints.ids:
         await tx.session.execute(update(Delivery).where(col(Delivery.id).in_(hints.ids)).values(worked_at=tx.now))
-
-
-async def purge_deliveries(rt: Runtime, most: int) -> int:
-    """Drop deliveries older than seven days, up to so many; return how many."""
-    total = 0
-    while total < most:
-        async with rt.db.begin() as tx:
-            old = select(col(Delivery.id)).where(col(Delivery.received_at) < tx.now - KEPT).limit(BATCH)
-            gone = delete(Delivery).where(col(Delivery.id).in_(old)).returning(col(Delivery.id))
-            dropped = len((await tx.session.execute(gone)).all())
-        total += dropped
-        if dropped < BATCH:
-            break
-    return total

@@ -12,10 +12,10 @@ DETAILED_FOR = timedelta(days=30)
 BATCH = 50  # of up to some 40 kB each
 
 
-async def purge_details(rt: Runtime) -> int:
-    """Blank the details of decisions older than thirty days; return how many. Impressions and all else stay."""
+async def purge_details(rt: Runtime, most: int) -> int:
+    """Blank the details of decisions older than thirty days, up to so many; return how many. All else stays."""
     total = 0
-    while blanked := await _blank_some(rt):
+    while total < most and (blanked := await _blank_some(rt)):
         total += blanked
     return total
 

@@ -103,7 +103,7 @@ async def test_purging_drops_what_never_came_back_only(rt: Runtime, clock: FakeC
     clock.advance(LIFETIME)
     fresh = await begin_flow(rt, PURPOSE, BROWSER)
 
-    await purge_flows(rt)
+    await purge_flows(rt, 100)
 
     assert await flows(rt) == 1
     assert await take_flow(rt, PURPOSE, fresh.state, BROWSER)

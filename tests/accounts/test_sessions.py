@@ -127,7 +127,7 @@ async def test_purging_drops_what_has_run_out_only(rt: Runtime, clock: FakeClock
     clock.advance(timedelta(days=30))
     alive = await signed_in(rt)
 
-    await purge_sessions(rt)
+    await purge_sessions(rt, 100)
 
     assert await sessions(rt) == 1
     assert await find_caller(rt, alive)
@@ -139,6 +139,6 @@ async def test_purging_drops_a_session_used_to_its_last_day(rt: Runtime, clock: 
         clock.advance(timedelta(days=1))
         await find_caller(rt, token)
 
-    await purge_sessions(rt)
+    await purge_sessions(rt, 100)
 
     assert await sessions(rt) == 0

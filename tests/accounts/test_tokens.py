@@ -101,7 +101,7 @@ async def test_what_is_over_is_purged_and_the_rest_stays(rt: Runtime, clock: Fak
     young = await accounts.mint(rt, ada.id, "young")
     clock.advance(timedelta(days=1))
 
-    await accounts.purge_tokens(rt)
+    await accounts.purge_tokens(rt, 100)
 
     assert [row.id for row in await rows(rt, ApiToken)] == [young.id]
 

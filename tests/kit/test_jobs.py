@@ -2,18 +2,35 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
+from sqlmodel import col
 
 from oo_app.kit.clock import Clock
-from oo_app.kit.jobs import Job, Jobs
+from oo_app.kit.db import Database
+from oo_app.kit.jobs import Job, Jobs, Run
+from oo_app.kit.lease import Lease, LeaseRow
 from oo_app.kit.metrics import Metrics
+from tests.conftest import _copy
 
 
 @pytest.fixture
-async def jobs() -> AsyncGenerator[Jobs]:
+async def db(tmp_path: Path, migrated: Path) -> AsyncGenerator[Database]:
+    """A database of the test's own, on the real clock."""
+    _copy(migrated, tmp_path)
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'oo.db'}", Clock())
+    await database.start()
+    yield database
+    await database.stop()
+
+
+@pytest.fixture
+async def jobs(db: Database) -> AsyncGenerator[Jobs]:
     """Jobs that are stopped at the end."""
-    running = Jobs(Clock(), Metrics())
+    running = Jobs(db, Clock(), Metrics())
     yield running
     await running.stop()
 
@@ -153,8 +170,146 @@ async def test_stopping_cancels_spawned_work(jobs: Jobs):
     assert was_cancelled.is_set()
 
 
-async def test_what_never_started_or_was_stopped_can_be_stopped(jobs: Jobs):
-    await Jobs(Clock(), Metrics()).stop()
+async def test_what_never_started_or_was_stopped_can_be_stopped(db: Database, jobs: Jobs):
+    await Jobs(db, Clock(), Metrics()).stop()
     await jobs.start([])
     await jobs.stop()
     await jobs.stop()
+
+
+async def records(db: Database, job: str) -> list[Run]:
+    async with db.read() as session:
+        query = select(Run).where(col(Run.job) == job).order_by(col(Run.id))
+        return list((await session.execute(query)).scalars())
+
+
+async def test_a_run_that_did_something_is_recorded_with_its_counts(db: Database, jobs: Jobs):
+    async def run() -> dict[str, int]:
+        return {"dropped": 3, "left": 0}
+
+    await jobs.lease.take()
+    await jobs._run(Job("hourly", 3600, run))
+    await jobs._run(Job("hourly", 3600, run))
+
+    told = [(each.outcome, each.counts, each.cause, each.holder) for each in await records(db, "hourly")]
+    assert told == [("succeeded", '{"dropped": 3, "left": 0}', None, jobs.lease.holder)] * 2
+
+
+async def test_runs_that_do_nothing_or_come_every_second_leave_one_record(db: Database, jobs: Jobs):
+    async def nothing() -> int:
+        return 0
+
+    async def something() -> int:
+        return 5
+
+    await jobs.lease.take()
+    for _ in range(5):
+        await jobs._run(Job("idle", 3600, nothing))
+        await jobs._run(Job("busy", 1, something))
+
+    assert len(await records(db, "idle")) == len(await records(db, "busy")) == 1
+
+
+async def test_a_failure_and_its_end_are_recorded_once_each(db: Database, jobs: Jobs):
+    failing = True
+
+    async def run() -> None:
+        if failing:
+            raise ValueError
+
+    await jobs.lease.take()
+    for _ in range(3):
+        await jobs._run(Job("odd", 1, run))
+    failing = False
+    for _ in range(3):
+        await jobs._run(Job("odd", 1, run))
+
+    assert [(each.outcome, each.cause) for each in await records(db, "odd")] == [
+        ("failed", "ValueError"),
+        ("succeeded", None),
+    ]
+    assert [(run.job, run.outcome) for run in await jobs.last_runs()] == [("odd", "succeeded")]
+
+
+async def test_a_run_that_takes_too_long_is_ended(db: Database, jobs: Jobs):
+    was_ended = asyncio.Event()
+
+    async def run() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            was_ended.set()
+
+    await jobs.lease.take()
+    await jobs._run(Job("slow", 1, run, timeout_s=0.01))
+
+    assert was_ended.is_set()
+    assert [each.outcome for each in await records(db, "slow")] == ["timed_out"]
+
+
+async def test_only_the_owner_runs_what_is_the_databases(db: Database, jobs: Jobs):
+    runs: list[str] = []
+
+    async def run() -> None:
+        runs.append("ran")
+
+    another = Lease(db, Clock(), machine="another machine")
+    await another.take()
+
+    assert not await jobs.lease.take()
+    await jobs._run(Job("ours", 1, run))
+    assert runs == []
+    await jobs._run(Job("everywhere", 1, run, is_everywhere=True))
+    assert runs == ["ran"]
+
+
+async def test_the_record_of_an_owner_that_overslept_is_refused(db: Database, jobs: Jobs):
+    async def overslept() -> int:
+        async with db.begin() as tx:
+            await tx.session.execute(update(LeaseRow).values(holder="another"))
+        return 1
+
+    await jobs.lease.take()
+    await jobs._run(Job("late", 3600, overslept))
+
+    assert await records(db, "late") == []
+
+
+async def test_what_was_missed_while_nothing_ran_is_made_up_for(db: Database, jobs: Jobs):
+    runs: asyncio.Queue[int] = asyncio.Queue()
+
+    async def run() -> int:
+        runs.put_nowait(1)
+        return 1
+
+    async with db.begin() as tx:
+        long_ago = tx.now - timedelta(days=2)
+        tx.session.add(
+            Run(
+                id="1",
+                job="daily",
+                holder="h",
+                started_at=long_ago,
+                ended_at=long_ago,
+                outcome="succeeded",
+                counts="{}",
+            )
+        )
+    await jobs.start([Job("daily", 86_400, run)])
+
+    await asyncio.wait_for(runs.get(), 5)
+
+
+async def test_what_ran_a_moment_ago_waits_for_its_time(db: Database, jobs: Jobs):
+    runs: list[int] = []
+
+    async def run() -> int:
+        runs.append(1)
+        return 1
+
+    await jobs.lease.take()
+    await jobs._run(Job("daily", 86_400, run))
+    await jobs.start([Job("daily", 86_400, run)])
+    await asyncio.sleep(0.05)
+
+    assert runs == [1]

@@ -7,13 +7,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.jobs import Job, Jobs
 from oo_app.kit.metrics import LAG_EVERY_S, Metrics
+from oo_app.runtime import Runtime
 from tests.conftest import START
 from tests.metrics import value
 
 
-async def test_runs_of_jobs_are_counted_and_when_one_last_ended_well(clock: FakeClock):
+async def test_runs_of_jobs_are_counted_and_when_one_last_ended_well(rt: Runtime, clock: FakeClock):
     metrics = Metrics()
-    jobs = Jobs(clock, metrics)
+    jobs = Jobs(rt.db, clock, metrics)
+    await jobs.lease.take()
 
     async def fine() -> None:
         pass
@@ -30,9 +32,9 @@ async def test_runs_of_jobs_are_counted_and_when_one_last_ended_well(clock: Fake
     assert value(metrics, "oo_job_last_success_timestamp_seconds", job="broken") is None
 
 
-async def test_work_in_the_background_that_fails_is_counted_without_its_id(clock: FakeClock):
+async def test_work_in_the_background_that_fails_is_counted_without_its_id(rt: Runtime, clock: FakeClock):
     metrics = Metrics()
-    jobs = Jobs(clock, metrics)
+    jobs = Jobs(rt.db, clock, metrics)
 
     async def broken() -> None:
         raise ValueError

@@ -143,10 +143,10 @@ async def test_after_thirty_days_a_decision_keeps_only_what_came_of_it(rt: Runti
     kept = [await rows(rt, table) for table in (Impression, Reaction, Reward)]
     clock.advance(timedelta(days=30) - timedelta(seconds=1))
     new = await a_tip(rt, ada.id)
-    assert (await ops.purge(rt)).decision_details == 0
+    assert (await ops.purge(rt))["decision_details"] == 0
 
     clock.advance(timedelta(seconds=1))
-    assert (await ops.purge(rt)).decision_details == 1
+    assert (await ops.purge(rt))["decision_details"] == 1
 
     blanked, whole = await decision(rt, old.tip.impression_id), await decision(rt, new.tip.impression_id)
     assert {name: getattr(blanked, name) for name in DETAILS} == dict.fromkeys(DETAILS, b"")
@@ -154,7 +154,7 @@ async def test_after_thirty_days_a_decision_keeps_only_what_came_of_it(rt: Runti
     assert all(getattr(whole, name) for name in DETAILS)
     after = [await rows(rt, table) for table in (Impression, Reaction, Reward)]
     assert [[row for row in rows if row in of] for rows, of in zip(kept, after, strict=True)] == kept
-    assert (await ops.purge(rt)).decision_details == 0
+    assert (await ops.purge(rt))["decision_details"] == 0
 
 
 async def test_a_blanked_decision_is_exported_as_it_is(rt: Runtime, clock: FakeClock):
@@ -176,7 +176,7 @@ async def test_more_than_a_batch_is_blanked_at_once(rt: Runtime, clock: FakeCloc
         tx.session.add_all([Decision(**one.model_dump() | {"id": f"d{number}"}) for number in range(1100)])
     clock.advance(timedelta(days=31))
 
-    assert (await ops.purge(rt)).decision_details == 1101
+    assert (await ops.purge(rt))["decision_details"] == 1101
 
 
 async def test_the_purge_counts_sessions_round_trips_and_facts(rt: Runtime, clock: FakeClock, tmp_path: Path):
@@ -187,5 +187,5 @@ async def test_the_purge_counts_sessions_round_trips_and_facts(rt: Runtime, cloc
 
     purged = await ops.purge(rt)
 
-    assert (purged.sessions, purged.round_trips, purged.facts) == (1, 1, 1)
+    assert (purged["sessions"], purged["round_trips"], purged["facts"]) == (1, 1, 1)
     assert (tmp_path / "oo.db-wal").stat().st_size == 0
