@@ -38,7 +38,7 @@ def upgrade() -> None:
         sa.Column("cause", sa.String(length=60), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_run_job", "run", ["job"])
+    op.create_index("ix_run_job", "run", ["job", "id"])
     op.create_index("ix_run_started_at", "run", ["started_at"])
 
 

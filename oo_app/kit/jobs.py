@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # pyright: ignore[reportMissingTypeStubs]
-from sqlalchemy import func, select
+from sqlalchemy import Index, func, or_, select
 from sqlmodel import Field, SQLModel, col
 
 from oo_app.kit import log
@@ -18,6 +18,7 @@ from oo_app.kit.lease import Lease
 from oo_app.kit.metrics import Metrics
 
 KEPT = timedelta(days=30)
+MOST_OF_A_JOB = 2_000
 RECORDED_FROM_S = 60.0
 
 _log = log.get(__name__)
@@ -28,8 +29,10 @@ Counts = Mapping[str, int] | int | None
 class Run(SQLModel, table=True):
     """A run of a job that did something, failed, or was the first good one after a failure or a start."""
 
+    __table_args__ = (Index("ix_run_job", "job", "id"),)
+
     id: str = Field(primary_key=True, max_length=36)
-    job: str = Field(max_length=30, index=True)
+    job: str = Field(max_length=30)
     holder: str = Field(max_length=40)
     started_at: datetime = Field(sa_type=UtcDateTime, index=True)
     ended_at: datetime = Field(sa_type=UtcDateTime)
@@ -146,23 +149,29 @@ class Jobs:
         return [LastRun(*row) for row in await self._db.fetch(query.order_by(col(Run.job)), {})]
 
     async def purge(self, most: int) -> int:
-        """Drop records older than thirty days, up to so many; return how many."""
-        return await self._db.drop(Run, lambda now: col(Run.started_at) < now - KEPT, most)
+        """Drop records older than thirty days, and all but the newest of each job, up to so many; return how many."""
+        by_age = func.row_number().over(partition_by=col(Run.job), order_by=col(Run.id).desc())
+        placed = select(col(Run.id), by_age.label("place")).subquery()
+        # A job that fails and heals every few seconds writes two rows each time.
+        surplus = select(placed.c.id).where(placed.c.place > MOST_OF_A_JOB)
+        return await self._db.drop(
+            Run, lambda now: or_(col(Run.started_at) < now - KEPT, col(Run.id).in_(surplus)), most
+        )
 
     async def _run(self, job: Job) -> None:
         if not (job.is_everywhere or self.lease.is_held):
             return
         began = self._clock.now()
+        limit = self._clock.timeout(job.timeout_s)
         try:
-            async with self._clock.timeout(job.timeout_s):
+            async with limit:
                 counts = await job.run()
         except Exception as error:  # noqa: BLE001 -- a failing run must not end the schedule
-            await self._failed(job, began, error)
+            await self._failed(job, began, error, "timed_out" if limit.expired() else "failed")
         else:
             await self._succeeded(job, began, counts)
 
-    async def _failed(self, job: Job, began: datetime, error: Exception) -> None:
-        outcome = "timed_out" if isinstance(error, TimeoutError) else "failed"
+    async def _failed(self, job: Job, began: datetime, error: Exception, outcome: str) -> None:
         self._metrics.job_runs.labels(job.name, outcome).inc()
         if job.name not in self._failing:
             _log.error("job.failed", job=job.name, cause=type(error).__name__, exc_info=error)

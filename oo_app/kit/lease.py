@@ -1,6 +1,7 @@
 """Who owns what runs by itself: one process at a time, by a row that it renews and that ends by itself (ADR 10).
 
-Owner and challenger each go by their own clock, so machines that share a database keep theirs within some seconds.
+The row is written and read by the wall clocks of those who ask; an owner trusts it for less long than it says, by a
+clock that nobody sets. So machines that share a database may differ by some seconds, and there are never two owners.
 """
 
 import asyncio
@@ -21,10 +22,12 @@ from oo_app.kit.clock import Clock
 from oo_app.kit.db import Database, Tx, UtcDateTime
 
 LIVES_FOR = timedelta(seconds=15)
+TRUSTED_FOR_S = 12.0  # the rest is for clocks that differ
 RENEWED_EVERY_S = 4.0
 NAME = "jobs"
 IS_ALIVE = 0  # the signal that only asks
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+PROCESSES = Path("/proc/self/ns/pid")
 
 _log = log.get(__name__)
 
@@ -94,7 +97,7 @@ class Lease:
             take = upsert(LeaseRow).values(mine).on_conflict_do_update(index_elements=["name"], set_=mine, where=free)
             taken = (await tx.session.execute(take.returning(col(LeaseRow.holder)))).scalar_one_or_none()
         # From before it was asked for, so that it ends here no later than in the row.
-        self._until = asked_at + LIVES_FOR.total_seconds() if taken == self.holder else None
+        self._until = asked_at + TRUSTED_FOR_S if taken == self.holder else None
         if self.is_held != was_held:
             _log.info("lease.taken" if self.is_held else "lease.lost", holder=self.holder)
         return self.is_held
@@ -123,18 +126,20 @@ class Lease:
 
 
 def this_machine() -> str:
-    """Name this machine in its present life."""
+    """Name this machine in its present life, as far as process numbers reach: each container counts its own."""
     with suppress(OSError):
-        return f"{socket.gethostname()}:{BOOT.read_text().strip()}"
+        return f"{socket.gethostname()[:40]}:{BOOT.read_text().strip()}:{PROCESSES.readlink()}"
     return socket.gethostname()
 
 
 def lives(pid: int) -> bool:
-    """Tell whether a process lives on this machine."""
+    """Tell whether a process lives on this machine. One that only waits for its parent to take note does not."""
     try:
         os.kill(pid, IS_ALIVE)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return True

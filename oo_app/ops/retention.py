@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from oo_app import accounts, signals, tips
 from oo_app.kit import log
-from oo_app.kit.errors import OoError
+from oo_app.kit.errors import OoError, Unavailable
 from oo_app.ops.backup import purge_key_backups
 from oo_app.ops.upkeep import strike_all
 from oo_app.runtime import Runtime
@@ -46,16 +48,21 @@ RULES: tuple[Rule, ...] = (
 async def purge(rt: Runtime) -> Mapping[str, int]:
     """Drop what has had its time; return how many of each. Runs every hour, and while others read and write.
 
-    One rule that fails does not keep the others from theirs.
+    A rule that fails keeps no other from its turn; Unavailable, naming it, when all had theirs.
     """
     counts: dict[str, int] = {}
+    failed: list[str] = []
     for rule in RULES:
         try:
             counts[rule.name] = await rule.purge(rt, MOST_A_RUN)
-        except OoError as error:
+        except (OSError, SQLAlchemyError, OoError) as error:
             _log.warning("purge.failed", rule=rule.name, cause=type(error).__name__)
+            failed.append(rule.name.replace("_", " "))
     await strike_all(rt)
     rt.vault.forget()
     if any(counts.values()):
         await rt.db.truncate_wal()
+    if failed:
+        msg = f"Not dropped, and tried again in an hour: {', '.join(failed)}. The rest was."
+        raise Unavailable(msg)
     return counts

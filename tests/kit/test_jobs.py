@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlmodel import col
 
 from oo_app.kit.clock import Clock
 from oo_app.kit.db import Database
-from oo_app.kit.jobs import Job, Jobs, Run
+from oo_app.kit.jobs import MOST_OF_A_JOB, Job, Jobs, Run
 from oo_app.kit.lease import Lease, LeaseRow
 from oo_app.kit.metrics import Metrics
 from tests.conftest import _copy
@@ -245,6 +245,33 @@ async def test_a_run_that_takes_too_long_is_ended(db: Database, jobs: Jobs):
 
     assert was_ended.is_set()
     assert [each.outcome for each in await records(db, "slow")] == ["timed_out"]
+
+
+async def test_a_timeout_of_its_own_is_a_failure_like_any_other(db: Database, jobs: Jobs):
+    async def run() -> None:
+        raise TimeoutError
+
+    await jobs.lease.take()
+    await jobs._run(Job("impatient", 1, run))
+
+    assert [(each.outcome, each.cause) for each in await records(db, "impatient")] == [("failed", "TimeoutError")]
+
+
+async def test_a_job_that_fails_and_heals_for_days_keeps_its_newest_records(db: Database, jobs: Jobs):
+    now = Clock().now()
+    row = {"holder": "h", "started_at": now, "ended_at": now, "outcome": "failed", "counts": "{}", "cause": "OSError"}
+    numbers = {"flapping": MOST_OF_A_JOB + 700, "quiet": 3}
+    async with db.begin() as tx:
+        for job, count in numbers.items():
+            rows = [row | {"job": job, "id": f"{job}{number:05}"} for number in range(count)]
+            await tx.session.execute(insert(Run), rows)
+
+    assert await jobs.purge(10_000) == 700
+
+    kept = [each.id for each in await records(db, "flapping")]
+    assert (len(kept), kept[0]) == (MOST_OF_A_JOB, "flapping00700")
+    assert len(await records(db, "quiet")) == 3
+    assert await jobs.purge(10_000) == 0
 
 
 async def test_only_the_owner_runs_what_is_the_databases(db: Database, jobs: Jobs):

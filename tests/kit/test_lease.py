@@ -17,7 +17,7 @@ import pytest
 
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.db import Database
-from oo_app.kit.lease import LIVES_FOR, Lease
+from oo_app.kit.lease import LIVES_FOR, RENEWED_EVERY_S, TRUSTED_FOR_S, Lease, lives, this_machine
 from tests.conftest import KEY, _copy
 from tests.served import ROOT
 
@@ -98,6 +98,62 @@ async def test_there_is_never_more_than_one_owner(db: Database, clock: FakeClock
         one = contenders[int(rng.integers(5))]
         await (one.stop() if rng.random() < 0.1 else one.take())
         assert sum(each.is_held for each in contenders) <= 1
+
+
+@pytest.fixture
+async def ahead(db: Database, clock: FakeClock) -> AsyncGenerator[Lease]:
+    """A contender on a machine whose clock is ahead by as much as it may be."""
+    its_clock = FakeClock(clock.now() + LIVES_FOR - timedelta(seconds=TRUSTED_FOR_S))
+    database = Database(db._url, its_clock)
+    await database.start()
+    yield Lease(database, its_clock, machine="ahead")
+    await database.stop()
+
+
+async def test_an_owner_stops_before_one_whose_clock_is_ahead_begins(db: Database, clock: FakeClock, ahead: Lease):
+    first = contender(db, clock, "a")
+    await first.take()
+    owners: list[tuple[bool, bool]] = []
+
+    for _ in range(round(LIVES_FOR.total_seconds())):
+        for each in (clock, ahead._clock):
+            assert isinstance(each, FakeClock)
+            each.advance(timedelta(seconds=1))
+        await ahead.take()
+        owners.append((first.is_held, ahead.is_held))
+
+    assert (True, True) not in owners
+    assert owners[-1] == (False, True)
+
+
+async def test_a_dead_owner_beside_is_replaced_at_once_and_one_elsewhere_is_waited_for(
+    db: Database, clock: FakeClock, dead: int, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: dead)
+        await contender(db, clock, "a").take()
+
+    assert not await contender(db, clock, "b").take()
+    assert await contender(db, clock, "a").take()
+
+
+@pytest.fixture
+def dead() -> Generator[int]:
+    """The number of a process that has ended, and whose parent has not taken note."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        yield process.pid
+
+
+def test_who_has_ended_does_not_live(dead: int):
+    assert not lives(dead)
+    assert lives(os.getpid())
+    assert lives(1)
+
+
+def test_containers_beside_each_other_are_machines_of_their_own():
+    assert str(Path("/proc/self/ns/pid").stat().st_ino) in this_machine()
+    assert RENEWED_EVERY_S * 2 < TRUSTED_FOR_S < LIVES_FOR.total_seconds()
 
 
 class Beating:
