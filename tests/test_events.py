@@ -8,8 +8,8 @@ import pytest
 
 from oo_app import signals, wiring
 from oo_app.events import EVENTS, Event
-from oo_app.kit.bus import Outbox
 from oo_app.kit.clock import FakeClock
+from oo_app.kit.outbox import Outbox
 from oo_app.runtime import Runtime
 from tests.browser import Browser
 from tests.people import rows
