@@ -25,7 +25,7 @@ from oo_app.kit.mirror.jetstream import DUPLICATE_WINDOW_S, MAX_AGE_S, OURS
 from oo_app.kit.outbox import Mirrored, Outbox
 from tests.metrics import value
 from tests.nats import NEW, OLD, Message, Nats, messages, reader, server
-from tests.proxy import Line, Proxy
+from tests.proxy import proxied
 
 pytestmark = pytest.mark.server
 
@@ -196,7 +196,7 @@ async def test_a_name_that_is_taken_is_told_and_does_not_end_the_mirror(rig: Rig
         await rig.emit(1)
 
         async with rig.mirroring(nats.url) as mirror:
-            await until(lambda: value(rig.metrics, "oo_mirror_failures_total", cause="refused_10060"))
+            await until(lambda: failures(rig.metrics, "refused_10060"))
             assert (await context.stream_info("THEIRS")).state.messages == 0
             await context.delete_stream("THEIRS")
             await caught_up(mirror)
@@ -225,7 +225,7 @@ async def test_a_frozen_server_goes_on_where_it_stood(rig: Rig, nats: Nats):
         await until(lambda: published(rig.metrics) >= 100)
         nats.freeze()
         await rig.emit(20)
-        await until(lambda: value(rig.metrics, "oo_mirror_failures_total", cause="TimeoutError"))
+        await until(lambda: failures(rig.metrics, "TimeoutError"))
         nats.thaw()
         await caught_up(mirror)
 
@@ -282,7 +282,7 @@ async def test_a_stream_that_is_full_is_waited_for(rig: Rig, nats: Nats):
         await rig.emit(30, people=["ada"])
 
         async with rig.mirroring(nats.url) as mirror:
-            await until(lambda: value(rig.metrics, "oo_mirror_failures_total", cause="refused_10077"))
+            await until(lambda: failures(rig.metrics, "refused_10077"))
             assert (await mirror.lag()).events > 0
             await context.update_stream(StreamConfig(**full, max_bytes=1_000_000))
             await caught_up(mirror)
@@ -290,11 +290,33 @@ async def test_a_stream_that_is_full_is_waited_for(rig: Rig, nats: Nats):
     assert numbers_of(await messages(nats.url, "SIGNALS"), "ada") == list(range(30))
 
 
+async def test_a_fact_that_is_refused_is_not_overtaken_by_later_ones_of_its_person(rig: Rig, nats: Nats):
+    async with reader(nats.url) as context:
+        narrow = {"name": "SIGNALS", "subjects": ["signals.>"]}
+        await context.add_stream(StreamConfig(**narrow, max_msg_size=400))
+        async with rig.db.begin() as tx:
+            tx.emit(TipReacted("ada", "an-impression-with-an-uncommonly-long-id" * 8, "done", 0))
+            for number in (1, 2, 3):
+                tx.emit(TipReacted("ada", "an-impression", "done", number))
+                tx.emit(TipReacted("ben", "an-impression", "done", number))
+
+        async with rig.mirroring(nats.url) as mirror:
+            await until(lambda: is_refused(rig.metrics))
+            read = await messages(nats.url, "SIGNALS")
+            assert (numbers_of(read, "ada"), numbers_of(read, "ben")) == ([], [1, 2, 3])
+            await context.update_stream(StreamConfig(**narrow, max_msg_size=4000))
+            await caught_up(mirror)
+
+    read = await messages(nats.url, "SIGNALS")
+    assert (numbers_of(read, "ada"), numbers_of(read, "ben")) == ([0, 1, 2, 3], [1, 2, 3])
+    assert len(read) == 7
+
+
 async def test_a_server_without_room_is_waited_for(rig: Rig, tmp_path: Path):
     with server(NEW, tmp_path, jetstream="max_file_store: 60KB") as nats:
         await rig.emit(400, people=["ada"])
         async with rig.mirroring(nats.url) as mirror:
-            await until(lambda: refused(rig.metrics))
+            await until(lambda: is_refused(rig.metrics))
             nats.end()
             nats.jetstream = "max_file_store: 64MB"
             nats.start()
@@ -349,9 +371,7 @@ async def test_it_is_told_once_when_it_breaks_and_once_when_it_heals(rig: Rig, n
     new_nats.end()
     with structlog.testing.capture_logs() as logs:
         async with rig.mirroring(new_nats.url) as mirror:
-            await until(
-                lambda: (value(rig.metrics, "oo_mirror_failures_total", cause="ConnectionRefusedError") or 0) > 1
-            )
+            await until(lambda: failures(rig.metrics, "ConnectionRefusedError") > 1)
             await rig.emit(1)
             new_nats.start()
             await caught_up(mirror)
@@ -388,12 +408,11 @@ async def test_a_server_without_tls_is_not_spoken_to_where_tls_was_asked_for(rig
 
 async def test_a_slow_line_that_tears_loses_nothing(rig: Rig, new_nats: Nats):
     await rig.emit(300)
-    proxy = await Proxy(new_nats.port, Line(delay_s=0.02)).start()
-    async with rig.mirroring(f"nats://127.0.0.1:{proxy.port}") as mirror:
+    async with proxied(new_nats.port) as proxy, rig.mirroring(f"nats://127.0.0.1:{proxy.port}") as mirror:
+        proxy.line.delay_s = 0.02
         await until(lambda: published(rig.metrics) >= 20)
         proxy.heal()
         await caught_up(mirror)
-    await proxy.stop()
 
     assert_whole(await everything(new_nats.url), await rig.stored())
 
@@ -404,6 +423,9 @@ def published(metrics: Metrics) -> float:
     )
 
 
-def refused(metrics: Metrics) -> bool:
-    text = metrics.exposed().decode()
-    return 'oo_mirror_failures_total{cause="refused_' in text
+def failures(metrics: Metrics, cause: str) -> float:
+    return value(metrics, "oo_mirror_failures_total", cause=cause) or 0
+
+
+def is_refused(metrics: Metrics) -> bool:
+    return 'oo_mirror_failures_total{cause="refused_' in metrics.exposed().decode()
