@@ -19,7 +19,7 @@ from oo_app.kit import log, outbox
 from oo_app.kit.clock import Clock
 from oo_app.kit.db import Database, Emitted, Tx, UtcDateTime
 from oo_app.kit.metrics import Metrics
-from oo_app.kit.outbox import Outbox, Purged
+from oo_app.kit.outbox import MOST_ROWS, Outbox, Purged
 from oo_app.kit.tail import Tail
 
 RING_LENGTH = 500
@@ -95,13 +95,24 @@ class _Due:
 class Bus:
     """Delivers the outbox. One instance a process; handlers are bound once at the start."""
 
-    def __init__(self, db: Database, clock: Clock, metrics: Metrics, *, handler_s: float = HANDLER_S) -> None:
-        """Listen for the database's commits; a handler that takes longer than `handler_s` has failed."""
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        handler_s: float = HANDLER_S,
+        most_rows: int = MOST_ROWS,
+    ) -> None:
+        """Listen for the database's commits. A handler that takes longer than `handler_s` has failed; more than
+        `most_rows` facts are not kept.
+        """
         self.ring: deque[Delivered] = deque(maxlen=RING_LENGTH)
         self._db = db
         self._clock = clock
         self._metrics = metrics
         self._handler_s = handler_s
+        self._most_rows = most_rows
         self._listener: Listener | None = None
         self._parking: Parking | None = None
         self._handlers: Mapping[str, Sequence[Handler]] = {}
@@ -160,7 +171,7 @@ class Bus:
     async def purge(self, *, has_mirror: bool) -> Purged:
         """Drop what was handled and had its time."""
         async with self._db.begin() as tx:
-            return await outbox.purge(tx, has_mirror=has_mirror)
+            return await outbox.purge(tx, has_mirror=has_mirror, most_rows=self._most_rows)
 
     async def backlog(self) -> Backlog:
         """Count what is not handled."""
@@ -175,8 +186,14 @@ class Bus:
                 await self._deliver(is_owner)
             except Exception:  # noqa: BLE001 -- the bus outlives a database that is gone for a moment
                 _log.exception("bus.failed")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), IDLE_S)
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Wait for a fact or the end of a lane; after a second a retry may have come due."""
+        # Not wait_for, which in Python 3.11 forgets that it was cancelled when what it waits for comes just then.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_S):
+                await self._woken.wait()
 
     async def _store(self, tx: Tx) -> Callable[[], None]:
         ids = await outbox.store(tx, self._handlers)
@@ -203,10 +220,9 @@ class Bus:
                 await self._record()
                 dealt = await self._deal() if is_owner() else 0
             total += dealt
-            if not self._lanes and not dealt:
+            if not (self._lanes or dealt or self._done):
                 return total
-            with suppress(TimeoutError):  # a retry may have come due
-                await asyncio.wait_for(self._woken.wait(), IDLE_S)
+            await self._wait()
             if self._broken:
                 raise self._broken.pop()
 
@@ -214,13 +230,16 @@ class Bus:
         """Give what is due to a lane for each person, but to nobody's second; return how many facts."""
         rows = await self._db.fetch(_DUE, {"now": self._clock.now(), "busy": [*self._lanes]})
         lanes: dict[str, list[_Due]] = {}
+        handled = set(self._done)  # by lanes that ended since the last record
         for seq, event_id, user_id, subject, payload, attempts, created_at in rows:
+            if seq in handled:
+                continue
             due = _Due(seq or 0, Delivered(event_id, subject, json.loads(payload)), attempts, created_at)
             lanes.setdefault(user_id or event_id, []).append(due)
         for key, facts in lanes.items():
             self._lanes[key] = task = asyncio.create_task(self._lane(facts), name="oo-bus-lane")
             task.add_done_callback(lambda task, key=key: self._ended(key, task))
-        return len(rows)
+        return sum(map(len, lanes.values()))
 
     def _ended(self, key: str, task: asyncio.Task[None]) -> None:
         self._lanes.pop(key, None)

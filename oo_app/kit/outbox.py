@@ -12,7 +12,7 @@ from oo_app.kit.db import Tx, UtcDateTime
 from oo_app.kit.ids import new_id
 
 KEPT = timedelta(days=30)
-MOST_ROWS = 1_000_000  # some 450 bytes each with their indexes
+MOST_ROWS = 1_000_000  # some 350 bytes each with their indexes
 PURGED_AT_ONCE = 20_000
 
 
@@ -80,7 +80,7 @@ async def store(tx: Tx, heard: Container[str]) -> list[str]:
     return [str(row["id"]) for row in rows]
 
 
-async def purge(tx: Tx, *, has_mirror: bool, most_rows: int = MOST_ROWS) -> Purged:
+async def purge(tx: Tx, *, has_mirror: bool, most_rows: int) -> Purged:
     """Drop handled facts after thirty days, once a mirror in use has had them; beyond the size, the oldest anyway."""
     progress = (await tx.session.execute(PROGRESS)).scalar_one()
     is_old = col(Outbox.done_at) < tx.now - KEPT

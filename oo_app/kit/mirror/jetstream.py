@@ -24,7 +24,7 @@ CLOSE_S = 2.0
 PING_S = 10
 MAX_AGE_S = 30 * 24 * 3600
 # Longer than any time between an acknowledgement that got lost and our sending again: an answer's time-out, a pause,
-# a restart with migrations. The server keeps every id of that time in memory, some hundred bytes each.
+# a restart with migrations. The server keeps every id of that time in memory.
 DUPLICATE_WINDOW_S = 600
 OURS = "Events of oO, mirrored from its outbox"
 
