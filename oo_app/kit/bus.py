@@ -158,13 +158,12 @@ class Bus:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            await self._abandon()
             await self._record()
 
-    async def drain(self) -> int:
-        """Deliver everything that is due now; return how many facts were handled."""
+    async def drain(self, is_owner: Callable[[], bool] = lambda: True) -> int:
+        """Deliver until nothing is due; return how many facts that were. What a failure leaves is due again."""
         try:
-            return await self._deliver(lambda: True)
+            return await self._deliver(is_owner)
         finally:
             await self._abandon()
 
@@ -183,7 +182,7 @@ class Bus:
         while True:
             self._woken.clear()
             try:
-                await self._deliver(is_owner)
+                await self.drain(is_owner)
             except Exception:  # noqa: BLE001 -- the bus outlives a database that is gone for a moment
                 _log.exception("bus.failed")
             await self._wait()
