@@ -65,14 +65,18 @@ def jobs(rt: Runtime) -> Sequence[Job]:
 @asynccontextmanager
 async def running(rt: Runtime) -> AsyncGenerator[None]:
     """Open everything, let it run by itself, and close it in the opposite order."""
+
+    def is_owner() -> bool:
+        return rt.jobs.lease.is_held
+
     await rt.start()
     try:
         bind(rt)
         await signals.resume_closes(rt)
-        await rt.bus.start()
-        if rt.mirror:
-            await rt.mirror.start(rt.bus)
         await rt.jobs.start(jobs(rt))
+        await rt.bus.start(is_owner)
+        if rt.mirror:
+            await rt.mirror.start(rt.bus, is_owner)
         async with rt.metrics.watching():
             yield
     finally:

@@ -169,8 +169,7 @@ class Bus:
 
     async def purge(self, *, has_mirror: bool) -> Purged:
         """Drop what was handled and had its time."""
-        async with self._db.begin() as tx:
-            return await outbox.purge(tx, has_mirror=has_mirror, most_rows=self._most_rows)
+        return await outbox.purge(self._db, has_mirror=has_mirror, most_rows=self._most_rows)
 
     async def backlog(self) -> Backlog:
         """Count what is not handled."""

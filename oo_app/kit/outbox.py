@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, insert, select
 from sqlmodel import Field, SQLModel, col
 
-from oo_app.kit.db import Tx, UtcDateTime
+from oo_app.kit.db import DROPPED_AT_ONCE, Database, Tx, UtcDateTime
 from oo_app.kit.ids import new_id
 
 KEPT = timedelta(days=30)
 MOST_ROWS = 1_000_000  # some 350 bytes each with their indexes
-PURGED_AT_ONCE = 20_000
+MOST_PURGED = 100_000  # in a run; ten times what other things may, since there are as many more events
 
 
 class Outbox(SQLModel, table=True):
@@ -80,20 +80,35 @@ async def store(tx: Tx, heard: Container[str]) -> list[str]:
     return [str(row["id"]) for row in rows]
 
 
-async def purge(tx: Tx, *, has_mirror: bool, most_rows: int) -> Purged:
-    """Drop handled facts after thirty days, once a mirror in use has had them; beyond the size, the oldest anyway."""
+async def purge(db: Database, *, has_mirror: bool, most_rows: int) -> Purged:
+    """Drop handled facts after thirty days, once a mirror in use has had them; beyond the size, the oldest anyway.
+
+    In batches, each a transaction of its own.
+    """
+    dropped = Purged(0, 0)
+    while dropped.facts < MOST_PURGED:
+        async with db.begin() as tx:
+            batch = await _drop(tx, has_mirror=has_mirror, most_rows=most_rows)
+        if not batch.facts:
+            break
+        dropped = Purged(dropped.facts + batch.facts, dropped.unmirrored + batch.unmirrored)
+    return dropped
+
+
+async def _drop(tx: Tx, *, has_mirror: bool, most_rows: int) -> Purged:
     progress = (await tx.session.execute(PROGRESS)).scalar_one()
     is_old = col(Outbox.done_at) < tx.now - KEPT
     if has_mirror:
         is_old &= col(Outbox.seq) <= progress
-    dropped = await _drop(tx, is_old, PURGED_AT_ONCE)
-    rows = (await tx.session.execute(select(func.count()).select_from(Outbox))).scalar_one()
-    if rows > most_rows:
-        dropped += await _drop(tx, col(Outbox.done_at).is_not(None), min(rows - most_rows, PURGED_AT_ONCE))
+    dropped = await _oldest(tx, is_old, DROPPED_AT_ONCE)
+    if not dropped:
+        rows = (await tx.session.execute(select(func.count()).select_from(Outbox))).scalar_one()
+        over = min(max(rows - most_rows, 0), DROPPED_AT_ONCE)
+        dropped = await _oldest(tx, col(Outbox.done_at).is_not(None), over)
     return Purged(len(dropped), sum(seq > progress for seq in dropped) if has_mirror else 0)
 
 
-async def _drop(tx: Tx, which: ColumnElement[bool], most: int) -> list[int]:
+async def _oldest(tx: Tx, which: ColumnElement[bool], most: int) -> list[int]:
     oldest = select(col(Outbox.seq)).where(which).order_by(col(Outbox.seq)).limit(most)
     dropped = delete(Outbox).where(col(Outbox.seq).in_(oldest)).returning(col(Outbox.seq))
     return [seq for seq in (await tx.session.execute(dropped)).scalars() if seq is not None]

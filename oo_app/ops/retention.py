@@ -26,8 +26,8 @@ class Rule:
     purge: Callable[[Runtime, int], Awaitable[int]]
 
 
-async def _facts(rt: Runtime, most: int) -> int:
-    purged = await rt.bus.purge(most, has_mirror=rt.mirror is not None)
+async def _facts(rt: Runtime, _most: int) -> int:
+    purged = await rt.bus.purge(has_mirror=rt.mirror is not None)
     if purged.unmirrored:
         _log.warning("mirror.skipped", events=purged.unmirrored)
         rt.metrics.mirror_skipped.inc(purged.unmirrored)
@@ -44,7 +44,7 @@ RULES: tuple[Rule, ...] = (
     Rule("sessions", "30 days unused, 90 in all", "who left a device is signed out there", accounts.purge_sessions),
     Rule("tokens", "90 days", "a program's access ends by itself", accounts.purge_tokens),
     Rule("round_trips", "10 minutes", "a sign-in that was not finished is none", accounts.purge_flows),
-    Rule("facts", "30 days once handled", "events can be looked at again for that long", _facts),
+    Rule("facts", "30 days once handled and mirrored", "events can be looked at again for that long", _facts),
     Rule("runs", "30 days", "how the jobs went", lambda rt, most: rt.jobs.purge(most)),
     Rule("decision_details", "30 days", "a decision can be replayed for that long", tips.purge_details),
     Rule("deliveries", "7 days", "a webhook's body says no more than its reading", signals.purge_deliveries),
