@@ -30,7 +30,7 @@ bench: ## print the benchmarks
 	$(setup) test
 	@.venv/bin/python -m bench
 
-check: ## format, lint, types, scripts, import contracts, dead code, migrations in step with models
+check: ## format, lint, types, scripts, import contracts, dead code, events' schema, migrations in step with models
 	$(setup) dev
 	@ruff format --check .
 	@ruff check .
@@ -38,4 +38,5 @@ check: ## format, lint, types, scripts, import contracts, dead code, migrations 
 	@for script in assets/*.js; do node --check $$script || exit 1; done
 	@lint-imports
 	@.venv/bin/python scripts/dead_code.py
+	@.venv/bin/python -m scripts.events check
 	@oo migrate --check

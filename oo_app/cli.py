@@ -66,6 +66,7 @@ def doctor() -> None:
     click.echo()
 
     async def run(rt: Runtime) -> tuple[ops.Found, ...]:
+        wiring.bind(rt)
         return await ops.examine(rt)
 
     found = _with_runtime(settings, run)

@@ -2,8 +2,8 @@
 
 from oo_app.accounts import models as accounts
 from oo_app.connections import models as connections
-from oo_app.kit import bus, jobs, lease
+from oo_app.kit import jobs, lease, outbox
 from oo_app.signals import models as signals
 from oo_app.tips import models as tips
 
-__all__ = ["accounts", "bus", "connections", "jobs", "lease", "signals", "tips"]
+__all__ = ["accounts", "connections", "jobs", "lease", "outbox", "signals", "tips"]

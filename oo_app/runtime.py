@@ -16,6 +16,7 @@ from oo_app.kit.http import Http
 from oo_app.kit.jobs import Jobs
 from oo_app.kit.limits import Limits
 from oo_app.kit.metrics import Metrics
+from oo_app.kit.mirror import Mirror
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Runtime:
     policy: Policy
     limits: Limits
     metrics: Metrics
+    mirror: Mirror | None
 
     async def start(self) -> None:
         """Open what needs opening."""
@@ -41,6 +43,8 @@ class Runtime:
     async def stop(self) -> None:
         """Close in the opposite order."""
         await self.jobs.stop()
+        if self.mirror:
+            await self.mirror.stop()
         await self.bus.stop()
         await self.http.stop()
         await self.db.stop()
@@ -54,6 +58,7 @@ def build(
     clock = clock or Clock()
     db = Database(settings.db_url, clock)
     metrics = Metrics()
+    nats_url = settings.nats_url.get_secret_value()
     return Runtime(
         settings=settings,
         clock=clock,
@@ -65,6 +70,7 @@ def build(
         policy=POLICIES["random"],
         limits=Limits(clock, settings.oo_rate_factor),
         metrics=metrics,
+        mirror=Mirror(db, clock, metrics, nats_url) if nats_url else None,
     )
 
 

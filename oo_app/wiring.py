@@ -4,7 +4,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from oo_app import ops, signals, tips
-from oo_app.events import FeedbackReward, SourceDisconnected, TaskCompleted, TasksSynced
+from oo_app.events import (
+    STREAMS,
+    EventParked,
+    FeedbackReward,
+    SourceDisconnected,
+    TaskCompleted,
+    TasksSynced,
+    wire,
+)
 from oo_app.kit.bus import Delivered, Handler
 from oo_app.kit.db import Emitted
 from oo_app.kit.jobs import Job
@@ -35,7 +43,12 @@ def bind(rt: Runtime) -> None:
         if isinstance(fact, FeedbackReward):
             rt.metrics.rewards.labels(fact.cause).inc()
 
-    rt.bus.bind(handlers(rt), count)
+    def park(fact: Delivered) -> EventParked:
+        return EventParked(fact.id, fact.subject)
+
+    rt.bus.bind(handlers(rt), count, park)
+    if rt.mirror:
+        rt.mirror.bind(STREAMS, wire)
 
 
 def jobs(rt: Runtime) -> Sequence[Job]:
@@ -52,12 +65,18 @@ def jobs(rt: Runtime) -> Sequence[Job]:
 @asynccontextmanager
 async def running(rt: Runtime) -> AsyncGenerator[None]:
     """Open everything, let it run by itself, and close it in the opposite order."""
+
+    def is_owner() -> bool:
+        return rt.jobs.lease.is_held
+
     await rt.start()
     try:
         bind(rt)
         await signals.resume_closes(rt)
-        await rt.bus.start()
         await rt.jobs.start(jobs(rt))
+        await rt.bus.start(is_owner)
+        if rt.mirror:
+            await rt.mirror.start(rt.bus, is_owner)
         async with rt.metrics.watching():
             yield
     finally:

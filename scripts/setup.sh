@@ -1,13 +1,14 @@
 #!/bin/sh
 # Brings this checkout to what a make target needs, and does nothing when it is there already.
 #   setup.sh run     the virtual environment with what the app needs
-#   setup.sh dev     the same, with the tools of `make check`
-#   setup.sh test    dev, a browser, and the test servers written for Node
+#   setup.sh dev     the same, with the tools of `make check`, some of which run on Node
+#   setup.sh test    dev, a browser, and the servers that are not in the virtual environment
 set -eu
 cd "$(dirname "$0")/.."
 
 venv=.venv
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+old_nats=/usr/sbin/nats-server
 browsers="chromium chromium-browser google-chrome google-chrome-stable"
 
 say() { echo "oO: $*"; }
@@ -46,7 +47,9 @@ venv_is_sound() {
         $venv/bin/python -m pip --version >/dev/null 2>&1
 }
 
+# To make it again is to empty it first: through a link that would be another checkout's.
 make_venv() {
+    [ ! -L $venv ] || fail "$venv is a link; remove it, and this checkout gets one of its own"
     find_python
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
@@ -93,20 +96,32 @@ with sync_playwright() as playwright:
 PY
 }
 
+# The old NATS of Debian, beside the new one of the virtual environment; the tests run it by its path.
+nats() {
+    [ -x $old_nats ] && return
+    is_root && has apt-get || fail "the tests need NATS 2.9 as $old_nats: install the package nats-server"
+    apt_install nats-server
+}
+
 node_packages() {
     want=$(sum tests/node/package-lock.json)
     is_current tests/node/node_modules/.oo "$want" && return
-    say "installing the test servers written for Node"
+    say "installing tools and test servers written for Node"
     PATH="$PWD/$venv/bin:$PATH" npm --prefix tests/node ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
     echo "$want" >tests/node/node_modules/.oo
 }
 
 case ${1:-} in
-run | dev) python_packages "$1" ;;
+run) python_packages run ;;
+dev)
+    python_packages dev
+    node_packages
+    ;;
 test)
     python_packages dev
-    browser
     node_packages
+    browser
+    nats
     ;;
 *) fail "usage: setup.sh run|dev|test" ;;
 esac

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from oo_app import sandbox, web, wiring
 from oo_app.kit import log, sqlite
-from oo_app.kit.clock import FakeClock
+from oo_app.kit.clock import Clock, FakeClock
 from oo_app.kit.config import Settings
 from oo_app.runtime import Runtime, build, use
 from oo_app.serve import migrate
@@ -127,7 +127,7 @@ def faults() -> Faults:
 
 
 @asynccontextmanager
-async def running(folder: Path, settings: Settings, clock: FakeClock, faults: Faults) -> AsyncGenerator[Runtime]:
+async def running(folder: Path, settings: Settings, clock: Clock, faults: Faults) -> AsyncGenerator[Runtime]:
     """Run a whole runtime on a folder, its outside world the sandbox; nothing runs by itself."""
     outside = Outside(faults)
     runtime = build(settings, clock=clock, transport=outside)

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
         default="", description="SQLAlchemy address of the database; SQLite in the data folder by default"
     )
     oo_keys_url: str = Field(default="", description="address of the store of people's keys; never part of a backup")
+    nats_url: SecretStr = Field(
+        default=SecretStr(""), description="where events are mirrored to (NATS JetStream); comma-separated for several"
+    )
     oo_secret_keys: SecretStr = Field(default=SecretStr(""), description="comma-separated; the first signs, all verify")
     oo_encryption_keys: SecretStr = Field(
         default=SecretStr(""), description="comma-separated; the first seals people's keys, all open"
@@ -120,6 +123,20 @@ class Settings(BaseSettings):
             msg = "must be an address like https://service.example"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("nats_url")
+    @classmethod
+    def _is_nats(cls, value: SecretStr) -> SecretStr:
+        try:
+            servers = [(parts, parts.port) for parts in map(urlsplit, _split(value))]
+        except ValueError as error:
+            msg = "must be an address like nats://127.0.0.1:4222"
+            raise ValueError(msg) from error
+        for parts, _ in servers:
+            if parts.scheme not in {"nats", "tls"} or not parts.hostname or parts.path.strip("/") or parts.query:
+                msg = "must be an address like nats://127.0.0.1:4222, or tls://…"
+                raise ValueError(msg)
+        return value
 
     @field_validator("oo_base_url")
     @classmethod
@@ -277,7 +294,7 @@ class Settings(BaseSettings):
         if self.is_production and self.oo_base_url and not (self.is_https or self.is_local):
             problems.append("OO_BASE_URL: production needs https")
         if self.is_production:
-            problems += [f"{name.upper()}: production needs https" for name in ADDRESSES if not self._is_private(name)]
+            problems += self._open_ways()
         if self.oo_sandbox and (self.is_production or not self.is_local):
             problems.append(
                 "OO_SANDBOX: the sandbox serves only development, with HOST and OO_BASE_URL on this machine"
@@ -288,6 +305,12 @@ class Settings(BaseSettings):
         if self.is_production and 0 < len(token) < LEAST_SECRET_LENGTH:
             problems.append(f"OO_METRICS_TOKEN: production needs at least {LEAST_SECRET_LENGTH} characters")
         return problems + self._missing_folders() + self._half_set()
+
+    def _open_ways(self) -> list[str]:
+        open_ways = [f"{name.upper()}: production needs https" for name in ADDRESSES if not self._is_private(name)]
+        if not all(map(_is_safe_to_reach, _split(self.nats_url))):
+            open_ways.append("NATS_URL: production needs tls:// beyond this machine and its private network")
+        return open_ways
 
     def _is_private(self, name: str) -> bool:
         """Whether nobody can listen on the way to one of the addresses we connect to."""
@@ -348,6 +371,17 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_safe_to_reach(address: str) -> bool:
+    """Whether what is sent there is encrypted, or stays on this machine or, by its number or bare name, its network."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    try:
+        is_near = ip_address(host).is_private
+    except ValueError:
+        is_near = "." not in host
+    return parts.scheme == "tls" or is_near
 
 
 def explain() -> list[tuple[str, str, str]]:

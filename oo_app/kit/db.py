@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVarTuple
+from typing import Any, ClassVar, Protocol, TypeVarTuple
 
 from sqlalchemy import ColumnElement, DateTime, Dialect, Row, Select, delete, select
 from sqlalchemy.engine import make_url
@@ -42,6 +42,8 @@ class Emitted(Protocol):
     def subject(self) -> str:
         """The stable name."""
         ...
+
+    version: ClassVar[int]
 
     def payload(self) -> dict[str, str | int | float | bool | None]:
         """Return the fields."""
@@ -89,8 +91,7 @@ class Database:
         self._writer_lock = asyncio.Lock()
         self._engine: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
-        self.outbox: Callable[[Tx], Awaitable[None]] | None = None
-        self.committed: Callable[[Sequence[Emitted]], None] | None = None
+        self.outbox: Callable[[Tx], Awaitable[Callable[[], None]]] | None = None
 
     async def start(self) -> None:
         """Open the engine."""
@@ -166,19 +167,20 @@ class Database:
             async with (
                 self._writer_lock,
                 AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session,
-                session.begin(),
             ):
-                tx = Tx(session, self._clock.now())
-                yield tx
-                if tx.emitted and self.outbox:
-                    await self.outbox(tx)
+                announce = None
+                async with session.begin():
+                    tx = Tx(session, self._clock.now())
+                    yield tx
+                    if tx.emitted and self.outbox:
+                        announce = await self.outbox(tx)
+                if announce:  # while we are the one writer, so that facts are announced in the order they are stored
+                    announce()
         except IntegrityError as error:
             if not _hangs_on_nothing(error):
                 raise
             msg = "This is no longer here"
             raise NotFound(msg) from error
-        if tx.emitted and self.committed:
-            self.committed(tx.emitted)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:

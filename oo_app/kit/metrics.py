@@ -56,8 +56,19 @@ class Metrics:
         self.attention = self._gauge("oo_connections_needing_attention", "Connections only a person can mend.")
 
         self.handler_failures = self._counter("oo_handler_failures", "Events a handler failed on.", "subject")
+        self.event_delays = self._histogram(
+            "oo_event_seconds", "From an event's commit to the end of its last handler.", FAST
+        )
         self.outbox_waiting = self._gauge("oo_outbox_waiting", "Events still to be handled.")
         self.outbox_parked = self._gauge("oo_outbox_parked", "Events given up after five failures.")
+        self.mirrored = self._counter(
+            "oo_mirror_published", "Events the mirror's server acknowledged.", "stream", "outcome"
+        )
+        self.mirror_failures = self._counter("oo_mirror_failures", "Times the mirror's connection broke.", "cause")
+        self.mirror_skipped = self._counter("oo_mirror_skipped", "Events dropped before the mirror had had them.")
+        self.mirror_is_up = self._gauge("oo_mirror_up", "Whether events are being mirrored by this process.")
+        self.mirror_lag = self._gauge("oo_mirror_lag_events", "Events the mirror has still to take.")
+        self.mirror_lag_seconds = self._gauge("oo_mirror_lag_seconds", "How old the oldest of them is.")
         self.job_runs = self._counter("oo_job_runs", "Runs of jobs by outcome.", "job", "outcome")
         self.job_succeeded_at = self._gauge(
             "oo_job_last_success_timestamp_seconds", "When a job last ended well.", "job"

@@ -15,6 +15,7 @@ from oo_app import accounts
 from oo_app.kit import log
 from oo_app.kit.config import SettingsError
 from oo_app.kit.errors import OoError
+from oo_app.kit.mirror import MirrorDown
 from oo_app.ops.backup import KEYS_KEPT_FOR, file_of, key_backups
 from oo_app.ops.migrations import head
 from oo_app.runtime import Runtime
@@ -112,6 +113,21 @@ async def _ledger(rt: Runtime) -> tuple[bool, str]:
     return True, f"all in force: {len(await rt.vault.store.ledger())}"
 
 
+async def _mirror(rt: Runtime) -> tuple[bool, str]:
+    if rt.mirror is None:
+        return True, "none (NATS_URL is not set)"
+    try:
+        differing = await rt.mirror.look()
+    except MirrorDown as error:
+        return False, f"NATS cannot be reached ({error.facts['cause']}); events wait in the outbox meanwhile"
+    if differing:
+        return False, "; ".join(differing)
+    if not _is_there(rt) or not await is_ready(rt, head()):
+        return True, "reachable; nothing to mirror yet"
+    lag = await rt.mirror.lag()
+    return True, f"reachable, its streams are there; events it has still to take: {lag.events}"
+
+
 async def _key_backups(rt: Runtime) -> tuple[bool, str]:
     ages = [rt.clock.now() - made_at for _, made_at in key_backups(rt.settings)]
     if not ages:
@@ -158,6 +174,7 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("deletions", _ledger),
     ("key backups", _key_backups),
     ("jobs", _jobs),
+    ("mirror", _mirror),
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from oo_app import accounts, signals, tips
+from oo_app.events import MirrorSkipped
 from oo_app.kit import log
 from oo_app.kit.errors import OoError, Unavailable
 from oo_app.ops.backup import purge_key_backups
@@ -27,6 +28,16 @@ class Rule:
     purge: Callable[[Runtime, int], Awaitable[int]]
 
 
+async def _facts(rt: Runtime, _most: int) -> int:
+    purged = await rt.bus.purge(has_mirror=rt.mirror is not None)
+    if purged.unmirrored:
+        _log.warning("mirror.skipped", events=purged.unmirrored)
+        rt.metrics.mirror_skipped.inc(purged.unmirrored)
+        async with rt.db.begin() as tx:
+            tx.emit(MirrorSkipped(purged.unmirrored))
+    return purged.facts
+
+
 async def _key_backups(rt: Runtime, _most: int) -> int:
     return purge_key_backups(rt.settings, rt.clock.now())
 
@@ -35,7 +46,7 @@ RULES: tuple[Rule, ...] = (
     Rule("sessions", "30 days unused, 90 in all", "who left a device is signed out there", accounts.purge_sessions),
     Rule("tokens", "90 days", "a program's access ends by itself", accounts.purge_tokens),
     Rule("round_trips", "10 minutes", "a sign-in that was not finished is none", accounts.purge_flows),
-    Rule("facts", "30 days once handled", "events can be looked at again for that long", lambda rt, _: rt.bus.purge()),
+    Rule("facts", "30 days once handled and mirrored", "events can be looked at again for that long", _facts),
     Rule("runs", "30 days", "how the jobs went", lambda rt, most: rt.jobs.purge(most)),
     Rule("decision_details", "30 days", "a decision can be replayed for that long", tips.purge_details),
     Rule("deliveries", "7 days", "a webhook's body says no more than its reading", signals.purge_deliveries),

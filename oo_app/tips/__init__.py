@@ -1,10 +1,11 @@
 """The heart: one tip, one reaction, its reward."""
 
+from oo_app.events import Action, Surface
 from oo_app.tips.credit import credit
 from oo_app.tips.expiry import end_gone, settle
 from oo_app.tips.react import SNOOZES, react, undoable
 from oo_app.tips.recommend import mark_seen, recommend
-from oo_app.tips.results import ACTIONS, Action, Nothing, Outcome, Reason, Served, Snooze, Surface, Tip, Undoable
+from oo_app.tips.results import ACTIONS, Nothing, Outcome, Reason, Served, Snooze, Tip, Undoable
 from oo_app.tips.retention import purge_details
 
 __all__ = [

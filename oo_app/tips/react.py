@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from sqlmodel import col
 
 from ml.reward import reaction_reward
 from oo_app.accounts import preferences
-from oo_app.events import TipReacted
+from oo_app.events import Action, TipReacted
 from oo_app.kit import log
 from oo_app.kit.db import Tx
 from oo_app.kit.errors import Conflict, Invalid, NotFound
@@ -180,7 +181,7 @@ async def _record(tx: Tx, impression: Impression, said: Said) -> Reaction:
     if not (said.action == "snooze" and await _is_credited(tx, impression)):
         await put_reward(tx, impression, "reaction", reaction.reward)
     await _withdraw(tx, impression, col(Impression.item_id) == impression.item_id)
-    tx.emit(TipReacted(impression.user_id, impression.id, said.action, said.dwell_ms))
+    tx.emit(TipReacted(impression.user_id, impression.id, cast("Action", said.action), said.dwell_ms))
     return reaction
 
 

@@ -19,7 +19,7 @@ from ml.types import Array, Policy, Ranking, checked, draw
 from oo_app import features, signals
 from oo_app.accounts import preferences
 from oo_app.connections import readings
-from oo_app.events import TipServed
+from oo_app.events import Surface, TipServed
 from oo_app.kit import log
 from oo_app.kit.db import UtcDateTime
 from oo_app.kit.errors import NotFound
@@ -28,7 +28,7 @@ from oo_app.runtime import Runtime
 from oo_app.tips.expiry import end_gone, expired_at, settle
 from oo_app.tips.models import Decision, Hold, Impression, Reaction
 from oo_app.tips.render import render
-from oo_app.tips.results import Nothing, Reason, Served, Surface
+from oo_app.tips.results import Nothing, Reason, Served
 
 REFRESH_WAIT_S = 0.8
 JUST_REACTED = timedelta(seconds=10)

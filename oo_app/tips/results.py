@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-Surface = Literal["web", "push", "api"]
-Action = Literal["done", "snooze", "dismiss", "undo"]
+from oo_app.events import Action
+
 Snooze = Literal["later_today", "tomorrow", "not_this_week", "too_big", "not_for_me"]
 Silence = Literal["no_source", "nothing_suitable", "resting"]
 

@@ -3,12 +3,12 @@
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ml.reward import SILENCE, VERSION, delayed_reward
-from oo_app.events import FeedbackReward
+from oo_app.events import Cause, FeedbackReward
 from oo_app.kit.db import Tx
 from oo_app.tips.models import Impression, Reward
 
 
-async def put_reward(tx: Tx, impression: Impression, cause: str, value: float) -> None:
+async def put_reward(tx: Tx, impression: Impression, cause: Cause, value: float) -> None:
     """Set an impression's reward; a later word replaces an earlier one."""
     row = {
         "impression_id": impression.id,

@@ -41,6 +41,10 @@ async def _look(rt: Runtime) -> None:
     outbox, closings = await rt.bus.backlog(), await signals.backlog(rt)
     rt.metrics.outbox_waiting.set(outbox.waiting)
     rt.metrics.outbox_parked.set(outbox.parked)
+    if rt.mirror:
+        lag = await rt.mirror.lag()
+        rt.metrics.mirror_lag.set(lag.events)
+        rt.metrics.mirror_lag_seconds.set(lag.seconds)
     rt.metrics.closes_waiting.set(closings.waiting)
     rt.metrics.closes_oldest.set(closings.oldest.total_seconds())
     rt.metrics.attention.set(await connections.count_needing_attention(rt))

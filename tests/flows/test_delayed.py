@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from oo_app import signals
-from oo_app.kit.bus import Outbox
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import Conflict
+from oo_app.kit.outbox import Outbox
 from tests.browser import Browser
 from tests.deliveries import deliver, of_change, signed
 from tests.people import a_tip, impression, reward, rows

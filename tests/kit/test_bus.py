@@ -5,15 +5,17 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from oo_app.kit.bus import FIRST_PAUSE, KEPT, MOST_ATTEMPTS, RING_LENGTH, Bus, Delivered, Outbox
+from oo_app.kit.bus import FIRST_PAUSE, MOST_ATTEMPTS, RING_LENGTH, Bus, Delivered
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.db import Database
 from oo_app.kit.metrics import Metrics
+from oo_app.kit.outbox import KEPT, Outbox
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -24,6 +26,7 @@ class Fact:
 
     number: int
     subject: str = "test.fact"
+    version: ClassVar[int] = 1
 
     def payload(self) -> dict[str, str | int | float | bool | None]:
         return {"number": self.number}
@@ -290,7 +293,7 @@ async def test_old_delivered_facts_are_purged_and_parked_ones_stay(db: Database,
     clock.advance(KEPT)
     await emit(db, 3)
     await bus.drain()
-    await bus.purge()
+    await bus.purge(has_mirror=False)
 
     assert [(row.payload, row.is_parked) for row in await stored(db)] == [
         ('{"number":1}', True),

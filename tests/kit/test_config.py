@@ -380,3 +380,49 @@ def test_an_explanation_tells_no_secret(monkeypatch: pytest.MonkeyPatch):
     put(monkeypatch, OO_SECRET_KEYS=LONG)
 
     assert LONG not in str(explain())
+
+
+@pytest.mark.parametrize(
+    "address", ["nats://127.0.0.1:4222", "tls://user:secret@nats.example:4222", "nats://one:4222, nats://two:4222"]
+)
+def test_addresses_of_nats(monkeypatch: pytest.MonkeyPatch, address: str):
+    put(monkeypatch, NATS_URL=address)
+
+    assert Settings.load().nats_url.get_secret_value() == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://nats:4222", "nats://:4222", "nats:4222", "nats://host:port", "nats://host/path", "nats://a,ws://b"],
+)
+def test_what_is_no_address_of_nats_is_named_without_its_text(monkeypatch: pytest.MonkeyPatch, address: str):
+    put(monkeypatch, NATS_URL=address)
+
+    (said,) = problems()
+
+    assert said.startswith("NATS_URL: must be an address like nats://127.0.0.1:4222")
+    assert address not in said
+
+
+@pytest.mark.parametrize(
+    "address", ["nats://nats.example", "nats://93.184.216.34", "nats://127.0.0.1,nats://n.example"]
+)
+def test_production_refuses_an_open_way_to_nats(monkeypatch: pytest.MonkeyPatch, address: str):
+    put(monkeypatch, **PRODUCTION, NATS_URL=address)
+
+    assert problems() == ["NATS_URL: production needs tls:// beyond this machine and its private network"]
+
+
+@pytest.mark.parametrize(
+    "address", ["tls://nats.example", "nats://127.0.0.1", "nats://[::1]:4222", "nats://10.1.2.3", "nats://nats:4222"]
+)
+def test_production_takes_a_way_to_nats_that_is_closed(monkeypatch: pytest.MonkeyPatch, address: str):
+    put(monkeypatch, **PRODUCTION, NATS_URL=address)
+
+    assert Settings.load().is_production
+
+
+def test_a_password_for_nats_is_not_shown(monkeypatch: pytest.MonkeyPatch):
+    put(monkeypatch, NATS_URL="nats://oo:much-secret@127.0.0.1")
+
+    assert "much-secret" not in repr(Settings.load())

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from oo_app.kit.clock import FakeClock
-from oo_app.kit.db import Database, UtcDateTime
+from oo_app.kit.db import Database, Tx, UtcDateTime
 from oo_app.kit.errors import NotFound
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -37,6 +38,7 @@ class Fact:
     """Something that is emitted."""
 
     subject = "test.fact"
+    version: ClassVar[int] = 1
 
     def payload(self) -> dict[str, str | int | float | bool | None]:
         return {}
@@ -101,12 +103,13 @@ async def test_a_failed_block_lets_the_next_one_in(db: Database):
 
 
 async def test_a_rolled_back_block_tells_nothing(db: Database):
-    told: list[int] = []
+    told: list[str] = []
 
-    async def store(_: object) -> None:
-        told.append(1)
+    async def store(_: object):
+        told.append("stored")
+        return lambda: told.append("announced")
 
-    db.outbox, db.committed = store, lambda _: told.append(2)
+    db.outbox = store
 
     with pytest.raises(ZeroDivisionError):
         await write(db, then_fail=True)
@@ -117,18 +120,37 @@ async def test_a_rolled_back_block_tells_nothing(db: Database):
 async def test_what_is_emitted_is_stored_before_the_commit_is_announced(db: Database):
     told: list[str] = []
 
-    async def store(_: object) -> None:
-        told.append("stored")
+    async def store(_: object):
+        told.append(f"stored {await count(db)}")
+        return lambda: told.append("announced")
 
-    db.outbox, db.committed = store, lambda _: told.append("committed")
+    db.outbox = store
 
     await write(db)
 
-    assert told == ["stored", "committed"]
+    assert told == ["stored 0", "announced"]
+
+
+async def test_what_cannot_be_committed_is_not_announced(db: Database):
+    told: list[str] = []
+
+    async def store(tx: Tx):
+        await tx.session.execute(text("PRAGMA defer_foreign_keys = ON"))
+        await tx.session.execute(text("INSERT INTO leaf VALUES (1, 7)"))  # refused by the commit, not before
+        return lambda: told.append("announced")
+
+    async with db.engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE leaf (id INTEGER, note_id INTEGER REFERENCES note (id))"))
+    db.outbox = store
+
+    with pytest.raises(NotFound):
+        await write(db)
+
+    assert (told, await count(db)) == ([], 0)
 
 
 async def test_an_outbox_that_fails_rolls_everything_back(db: Database):
-    async def store(_: object) -> None:
+    async def store(_: object):
         raise ZeroDivisionError
 
     db.outbox = store

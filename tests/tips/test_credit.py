@@ -6,8 +6,8 @@ import pytest
 
 from oo_app import tips
 from oo_app.events import FeedbackDelayed, TaskCompleted
-from oo_app.kit.bus import Outbox
 from oo_app.kit.clock import FakeClock
+from oo_app.kit.outbox import Outbox
 from oo_app.runtime import Runtime
 from oo_app.tips.models import Reward
 from tests.people import a_person, a_tip, impression, reward, rows

@@ -13,8 +13,8 @@ from sqlalchemy import update
 from oo_app import signals
 from oo_app.accounts.models import User
 from oo_app.connections.models import Connection
-from oo_app.kit.bus import Outbox
 from oo_app.kit.clock import FakeClock
+from oo_app.kit.outbox import Outbox
 from oo_app.runtime import Runtime
 from tests.browser import Browser
 from tests.conftest import Faults, transport
