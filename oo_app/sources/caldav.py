@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Seque
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from time import perf_counter
 
 import httpx
 
@@ -45,6 +46,7 @@ SYNC = (
     "</sync-collection>"
 )
 AT_ONCE = 250  # resources asked for together; a task takes about half a kB
+EXPANDING_S = 10.0  # for all that repeats; a rule made to be costly takes one or two, a real one a millisecond
 MOST_PAGES = 200
 LONGEST_NAME = 255
 HISTORY = timedelta(days=89)
@@ -93,6 +95,7 @@ class _News:
     items: list[Item] = field(default_factory=list[Item])
     completions: list[Completion] = field(default_factory=list[Completion])
     past: list[Completion] = field(default_factory=list[Completion])
+    expanding_s: float = 0.0
 
     def gone(self, paths: Iterable[str]) -> None:
         """Note tasks that are no longer there."""
@@ -327,6 +330,7 @@ def _note(resources: Iterable[Resource], now: datetime, *, is_writable: bool, ke
         elif (told := vtodo.read(each.text(f"{CAL}calendar-data"))) is not None:
             name = _name(each.path)
             is_completable = is_writable and name == each.path
+            began = perf_counter()
             news.items.append(vtodo.item(told, name, is_completable=is_completable))
             news.completions += vtodo.done_since(told, name, kept.stands.get(each.path, ""), now)
             news.past += vtodo.past(told, name)
@@ -334,6 +338,9 @@ def _note(resources: Iterable[Resource], now: datetime, *, is_writable: bool, ke
             kept.marks[each.path] = _mark(each)
             if stands := vtodo.occurrence_of(told):
                 kept.stands[each.path] = stands
+            news.expanding_s += perf_counter() - began if told.is_recurring else 0
+            if news.expanding_s > EXPANDING_S:
+                raise SourceDown(None, cause="takes too long")
 
 
 def _forget(kept: _Kept, path: str) -> None:

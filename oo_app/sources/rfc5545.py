@@ -4,15 +4,28 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
+from itertools import count
+from threading import Lock
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Component
+from icalendar.timezone import tzp
 
 MOST_A_DAY = 24
+MOST_ZONES, MOST_RULES = 50, 100
+ZONE_RULE = frozenset({"FREQ", "INTERVAL", "BYMONTH", "BYDAY", "BYMONTHDAY", "UNTIL", "COUNT", "WKST"})
+SHORTEST_MONTH = 28
 TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})  # nobody's appointments; each could fill the store by itself
+SELDOM = frozenset({"MONTHLY", "YEARLY"})
+ONLY_SELDOM = frozenset({"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"})
 # What the libraries raise on odd files, some of them only when a property is looked at.
 ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+
+_ZONE = re.compile(r"^BEGIN:VTIMEZONE\s.*?^END:VTIMEZONE[^\S\n]*\n", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+# The library keeps the zones that files define for the whole process, by name: a file of one person's would tell the
+# times in another's. So it starts anew for each file.
+_alone = Lock()
 
 
 def parse(text: str) -> list[Component]:
@@ -20,10 +33,33 @@ def parse(text: str) -> list[Component]:
 
     Raises one of ODD for what is no calendar at all.
     """
-    try:
-        return cast("list[Component]", Calendar.from_ical(text, multiple=True))
-    except ODD:
-        return cast("list[Component]", Calendar.from_ical("".join(_readable(text)), multiple=True))
+    seen = count()
+    usual = _ZONE.sub(lambda zone: zone[0] if _is_usual(zone[0]) and next(seen) < MOST_ZONES else "", text)
+    with _alone:
+        tzp.use_default()
+        try:
+            return cast("list[Component]", Calendar.from_ical(usual, multiple=True))
+        except ODD:
+            return cast("list[Component]", Calendar.from_ical("".join(_readable(_ZONE.sub("", text))), multiple=True))
+
+
+def _is_usual(zone: str) -> bool:
+    """Whether a zone's clocks change once a year, on a day that comes: the library follows other rules for ever."""
+    rules = [line.partition(":")[2] for line in content_lines(zone) if name_of(line) in {"RRULE", "EXRULE"}]
+    return len(rules) <= MOST_RULES and all(map(_is_yearly, rules))
+
+
+def _is_yearly(rule: str) -> bool:
+    told = re.sub(r"\s", "", rule).upper()
+    parts: dict[str, str] = {name: value for name, _, value in (part.partition("=") for part in told.split(";"))}
+    days = [int(day) for day in parts.get("BYMONTHDAY", "").split(",") if day.removeprefix("-").isdecimal()]
+    return (
+        parts.get("FREQ") == "YEARLY"
+        and parts.get("INTERVAL", "1") == "1"
+        and parts.keys() <= ZONE_RULE
+        and re.fullmatch("(-?[1-4])?[A-Z]{2}" if not days else "[A-Z]{2}", parts.get("BYDAY", "SU")) is not None
+        and ("BYMONTHDAY" not in parts or any(0 < abs(day) <= SHORTEST_MONTH for day in days))
+    )
 
 
 def content_lines(text: str) -> list[str]:
@@ -81,23 +117,29 @@ def moment(when: date, floating: ZoneInfo) -> datetime:
 
 
 def is_hostile(component: Component) -> bool:
-    """Whether an entry repeats by the hour or faster, many times a day, or on the spot: nobody's appointment."""
+    """Whether an entry repeats by the hour or faster, many times a day, on the spot, or by what its rule cannot have.
+
+    The last of these may never come about, and looking for it until the year 9999 takes ten seconds.
+    """
     told: list[Any] = []
     for name in ("RRULE", "EXRULE"):
         rules: Any = component.get(name) or []
         told += cast("list[Any]", rules) if isinstance(rules, list) else [rules]
-    for rule in told:
-        parts = {str(name).upper(): [str(each).upper() for each in _listed(value)] for name, value in rule.items()}
-        a_day = math.prod(max(1, len(parts.get(name, []))) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
-        interval = parts.get("INTERVAL", ["1"])[0]
-        if (
-            TOO_OFTEN & set(parts.get("FREQ", []))
-            or a_day > MOST_A_DAY
-            or not interval.isdecimal()
-            or int(interval) < 1
-        ):
-            return True
-    return False
+    return any(_is_hostile(rule) for rule in told)
+
+
+def _is_hostile(rule: Any) -> bool:
+    parts = {str(name).upper(): [str(each).upper() for each in _listed(value)] for name, value in rule.items()}
+    a_day = math.prod(max(1, len(parts.get(name, []))) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
+    interval = parts.get("INTERVAL", ["1"])[0]
+    is_often = not SELDOM & set(parts.get("FREQ", []))
+    return (
+        bool(TOO_OFTEN & set(parts.get("FREQ", [])))
+        or a_day > MOST_A_DAY
+        or not interval.isdecimal()
+        or int(interval) < 1
+        or (is_often and not ONLY_SELDOM.isdisjoint(parts))
+    )
 
 
 def _listed(value: Any) -> list[Any]:

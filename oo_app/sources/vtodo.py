@@ -68,7 +68,7 @@ def item(resource: Resource, external_id: str, *, is_completable: bool) -> Item:
     `changed_at` is left out: each program writes it by a clock of its own, so an older one may be the newer state.
     """
     task = resource.task
-    now = current(resource)
+    now = upcoming(resource)
     is_open = now is not None and not is_closed(task)
     shown = task if now is None else now
     return Item(
@@ -88,7 +88,7 @@ def item(resource: Resource, external_id: str, *, is_completable: bool) -> Item:
     )
 
 
-def current(resource: Resource) -> Component | None:
+def upcoming(resource: Resource) -> Component | None:
     """Return the occurrence that is to be done next; None when none is left. What does not repeat is its own."""
     if not resource.is_recurring or resource.is_plain:
         return resource.task
@@ -109,7 +109,7 @@ def occurrences(resource: Resource) -> Generator[Component]:
 
 def occurrence_of(resource: Resource) -> str:
     """Return the name of the current occurrence: when it begins; empty for a task that does not repeat."""
-    now = current(resource) if resource.is_recurring else None
+    now = upcoming(resource) if resource.is_recurring else None
     start = None if now is None else _start(now)
     return "" if start is None else start.isoformat()
 

@@ -13,7 +13,7 @@ from itertools import islice
 from icalendar import Component
 
 from oo_app.sources.rfc5545 import content_lines, moment, name_of, when
-from oo_app.sources.vtodo import UTC_ZONE, Resource, current, is_closed, occurrences, read
+from oo_app.sources.vtodo import UTC_ZONE, Resource, is_closed, occurrences, read, upcoming
 
 Values = Mapping[str, str | None]
 TASK = "VTODO"
@@ -153,7 +153,7 @@ def _written(was: object, told: object, like: str) -> str:
 
 def _with_occurrence(resource: Resource, lines: Sequence[str], parts: Sequence[_Part], values: Values) -> str | None:
     """Mark the current occurrence as done: where it is written down already, else in a part of its own."""
-    now = current(resource)
+    now = upcoming(resource)
     if now is None:
         return None
     changed = [part for part in parts if part.named("RECURRENCE-ID")]
