@@ -130,6 +130,8 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
         except (TokenRefused, NotPermitted) as error:
             await _mark_refused(rt, connection)
             raise ReconnectNeeded from error
+        except Invalid as error:  # an address that was let through once: its name leads nowhere just now, or elsewhere
+            raise SourceDown(None, cause="address") from error
 
 
 async def revoke(rt: Runtime, connection_id: str) -> bool:

@@ -3,13 +3,12 @@
 import asyncio
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import recurring_ical_events  # pyright: ignore[reportMissingTypeStubs] -- it brings its types in its code
@@ -21,6 +20,7 @@ from oo_app.kit.answer import Answer
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import Invalid, SourceDown
 from oo_app.sources.facts import Event, Owner, Pull, is_tellable
+from oo_app.sources.rfc5545 import ODD, inside, is_hostile, moment, parse, when, word
 from oo_app.sources.source import Budget, Door, Login, Source, TokenRefused
 
 BEFORE, AHEAD = timedelta(days=1), timedelta(days=60)
@@ -28,11 +28,9 @@ MOST_OCCURRENCES = 5_000
 EXPANDING_S = 5.0  # hostile files can be dense or endless; real ones take some milliseconds
 READING_S = 30.0
 MOST_COMPONENTS = 20_000
-MOST_A_DAY = 24
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.GONE})
-TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})  # nobody's appointments; each could fill the store by itself
-# What the libraries raise on odd files, some of them only when a property is looked at.
-ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+# Tasks and journals are no appointments, and alarms not ours to sound.
+LEFT_ALONE = re.compile(r"^BEGIN:(VTODO|VJOURNAL|VALARM)\n.*?^END:\1\n", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 NO_CALENDAR = "url: There is no calendar at that address"
 
 _log = log.get(__name__)
@@ -107,7 +105,7 @@ def read(body: bytes, now: datetime, zone: ZoneInfo) -> Sequence[Event]:
     if text.count("BEGIN:VEVENT") > MOST_COMPONENTS:
         raise SourceDown(None, cause="too many entries")
     try:
-        calendars = cast("list[Component]", Calendar.from_ical(text, multiple=True))
+        calendars = parse(LEFT_ALONE.sub("", text))
     except ODD as error:
         raise SourceDown(None, cause="no calendar") from error
     window = (now - BEFORE, now + AHEAD)
@@ -135,7 +133,7 @@ def _zone(calendar: Component, zone: ZoneInfo) -> ZoneInfo:
 def _series(calendar: Component) -> Iterable[list[Component]]:
     """Bring together what belongs together: an entry, and its changed occurrences."""
     by_uid: dict[str, list[Component]] = {}
-    for number, component in enumerate(_inside(calendar, "VEVENT")):
+    for number, component in enumerate(inside(calendar, "VEVENT")):
         by_uid.setdefault(str(component.get("UID") or number), []).append(component)
     return by_uid.values()
 
@@ -156,59 +154,29 @@ def _occurrences(
 ) -> Sequence[Component]:
     if not any(name in component for component in series for name in ("RRULE", "RDATE", "RECURRENCE-ID")):
         return series[-1:]  # of two with one name, the later one counts
-    if any(_is_hostile(component) for component in series):
+    if any(is_hostile(component) for component in series):
         return ()
     alone = Calendar()
     if "X-WR-TIMEZONE" in calendar:
         alone["X-WR-TIMEZONE"] = calendar["X-WR-TIMEZONE"]
-    for component in (*_inside(calendar, "VTIMEZONE"), *series):
+    for component in (*inside(calendar, "VTIMEZONE"), *series):
         alone.add_component(component)
     return list(recurring_ical_events.of(alone, skip_bad_series=True).between(*window))
 
 
-def _inside(calendar: Component, name: str) -> list[Component]:
-    """Return what a calendar holds of a kind, in its order."""
-    walk = cast("Callable[[str], list[Component]]", calendar.walk)  # pyright: ignore[reportUnknownMemberType]
-    return walk(name)
-
-
-def _is_hostile(component: Component) -> bool:
-    """Whether an entry repeats by the hour or faster, many times a day, or on the spot: nobody's appointment."""
-    told: list[Any] = []
-    for name in ("RRULE", "EXRULE"):
-        rules: Any = component.get(name) or []
-        told += cast("list[Any]", rules) if isinstance(rules, list) else [rules]
-    for rule in told:
-        parts = {str(name).upper(): [str(each).upper() for each in _listed(value)] for name, value in rule.items()}
-        a_day = math.prod(max(1, len(parts.get(name, []))) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
-        interval = parts.get("INTERVAL", ["1"])[0]
-        if (
-            TOO_OFTEN & set(parts.get("FREQ", []))
-            or a_day > MOST_A_DAY
-            or not interval.isdecimal()
-            or int(interval) < 1
-        ):
-            return True
-    return False
-
-
-def _listed(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else [value]
-
-
 def _event(component: Component, floating: ZoneInfo) -> Event | None:
     """Read an entry; None where it does not say when, or was called off."""
-    if str(component.get("STATUS", "")).upper() == "CANCELLED":
+    if word(component, "STATUS") == "CANCELLED":
         return None
-    start = _when(component, "DTSTART")
+    start = when(component, "DTSTART")
     if not isinstance(start, date):
         return None
     is_all_day = not isinstance(start, datetime)
-    starts_at = _moment(start, floating)
+    starts_at = moment(start, floating)
     ends_at = max(_ends(component, start, floating), starts_at)
     if not (is_tellable(starts_at) and is_tellable(ends_at)):
         return None
-    name = _when(component, "RECURRENCE-ID")
+    name = when(component, "RECURRENCE-ID")
     name = name if isinstance(name, date) else start
     identity = f"{component.get('UID', '')}\x1f{name.isoformat()}"
     return Event(
@@ -223,28 +191,18 @@ def _event(component: Component, floating: ZoneInfo) -> Event | None:
 
 def _ends(component: Component, start: date, floating: ZoneInfo) -> datetime:
     """Return when an entry ends: as it says, after its duration, or with the day; a moment without either has none."""
-    end = _when(component, "DTEND")
+    end = when(component, "DTEND")
     if isinstance(end, date):
-        return _moment(end, floating)
-    duration = _when(component, "DURATION")
+        return moment(end, floating)
+    duration = when(component, "DURATION")
     if isinstance(duration, timedelta):
-        return _moment(start + duration, floating)
-    return _moment(start if isinstance(start, datetime) else start + timedelta(days=1), floating)
-
-
-def _when(component: Component, name: str) -> object:
-    return getattr(component.get(name), "dt", None)
-
-
-def _moment(when: date, floating: ZoneInfo) -> datetime:
-    if not isinstance(when, datetime):
-        when = datetime.combine(when, time.min)
-    return (when if when.tzinfo else when.replace(tzinfo=floating)).astimezone(UTC)
+        return moment(start + duration, floating)
+    return moment(start if isinstance(start, datetime) else start + timedelta(days=1), floating)
 
 
 def _is_busy(component: Component) -> bool:
-    is_free = str(component.get("TRANSP", "")).upper() == "TRANSPARENT"
-    return not is_free and str(component.get("X-MICROSOFT-CDO-BUSYSTATUS", "")).upper() != "FREE"
+    is_free = word(component, "TRANSP") == "TRANSPARENT"
+    return not is_free and word(component, "X-MICROSOFT-CDO-BUSYSTATUS") != "FREE"
 
 
 def _lies_in(event: Event, window: tuple[datetime, datetime]) -> bool:

@@ -15,6 +15,7 @@ SETTINGS = [
     "Show my tip",
     "Disconnect Todoist",
     "Connect Calendar feed",
+    "Connect CalDAV tasks",
     "Time zone",
     "Quiet from",
     "Quiet to",

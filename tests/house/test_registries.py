@@ -8,7 +8,7 @@ import pytest
 from tests.house.tree import ROOT, read
 
 REGISTRIES = [
-    ("oo_app/sources", "SOURCES", {"source", "facts", "reading"}),
+    ("oo_app/sources", "SOURCES", {"source", "facts", "reading", "rfc5545", "vtodo", "vtodo_done", "webdav"}),
     ("ml/policies", "POLICIES", set[str]()),
 ]
 

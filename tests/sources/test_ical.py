@@ -157,6 +157,9 @@ def test_at_most_five_thousand_occurrences_are_kept_the_earliest():
         "FREQ=DAILY;INTERVAL=-1",
         "FREQ=DAILY;BYHOUR=1,2,3,4,5,6;BYMINUTE=1,2,3,4,5,6",
         "FREQ=DAILY;BYSECOND=" + ",".join(str(second) for second in range(60)),
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=DAILY;BYYEARDAY=366;BYMONTH=1",
+        "FREQ=WEEKLY;BYSETPOS=300",
         "FREQ=NEVER",
         "COUNT=x",
     ],
@@ -194,6 +197,66 @@ def test_an_odd_entry_costs_nothing_but_itself(line: str):
     )
 
     assert (at("2026-11-24T09:00Z"), at("2026-11-24T09:00Z")) in times(read(body, NOW, BERLIN))
+
+
+def a_zone(rule: str) -> str:
+    summer = ["BEGIN:DAYLIGHT", "DTSTART:19700329T020000", "TZOFFSETFROM:+0500", "TZOFFSETTO:+0600", f"RRULE:{rule}"]
+    winter = ["BEGIN:STANDARD", "DTSTART:19701025T030000", "TZOFFSETFROM:+0600", "TZOFFSETTO:+0500", f"RRULE:{rule}"]
+    return "\r\n".join(
+        ["BEGIN:VTIMEZONE", "TZID:Ours", *summer, "END:DAYLIGHT", *winter, "END:STANDARD", "END:VTIMEZONE"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_followed"),
+    [
+        ("FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", True),
+        ("FREQ=YEARLY;BYMONTH=3;BYDAY=SU;BYMONTHDAY=25,26,27,28,29,30,31", True),
+        ("FREQ=YEARLY;BYDAY=2SU;BYMONTH=3;UNTIL=20060402T070000Z", True),
+        ("FREQ=YEARLY", True),
+        ("FREQ=SECONDLY", False),
+        ("FREQ=YEARLY;INTERVAL=0", False),
+        ("FREQ=YEAR\r\n LY;INTERVAL=\r\n 0", False),
+        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", False),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", False),
+        ("FREQ=YEARLY;BYMONTH=3;BYDAY=1SU;BYMONTHDAY=20", False),
+        ("FREQ=YEARLY;BYHOUR=1,2,3", False),
+        ("nonsense", False),
+    ],
+)
+def test_a_zone_of_the_files_own_is_followed_where_its_clocks_change_once_a_year(rule: str, *, is_followed: bool):
+    body = a_calendar(a_zone(rule), an_entry("DTSTART;TZID=Ours:20261124T090000"))
+
+    (event,) = read(body, NOW, BERLIN)
+
+    assert (event.starts_at in {at("2026-11-24T09:00+05:00"), at("2026-11-24T09:00+06:00")}) is is_followed
+    assert is_followed or event.starts_at == at("2026-11-24T09:00+01:00")
+
+
+def test_a_zone_of_one_file_tells_no_times_in_another():
+    hours = {
+        offset: read(
+            a_calendar(a_zone("FREQ=YEARLY").replace("0500", offset), an_entry("DTSTART;TZID=Ours:20261124T090000")),
+            NOW,
+            BERLIN,
+        )[0].starts_at
+        for offset in ("0300", "0500")
+    }
+    (other,) = read(a_calendar(an_entry("DTSTART;TZID=Ours:20261124T090000")), NOW, BERLIN)
+
+    assert hours == {"0300": at("2026-11-24T09:00+03:00"), "0500": at("2026-11-24T09:00+05:00")}
+    assert other.starts_at == at("2026-11-24T09:00+01:00")
+
+
+def test_what_else_a_file_holds_costs_nothing_even_where_it_is_odd():
+    body = a_calendar(
+        an_entry("DUE:soon", "PRIORITY:high", kind="VTODO"),
+        an_entry("DTSTART:once", kind="VJOURNAL"),
+        "BEGIN:VTIMEZONE\r\nTZID:Odd\r\nLAST-MODIFIED:never\r\nEND:VTIMEZONE",
+        an_entry("DTSTART:20261124T090000Z", "BEGIN:VALARM\r\nTRIGGER:soon\r\nEND:VALARM", "SUMMARY:Dentist"),
+    )
+
+    assert [event.title for event in read(body, NOW, BERLIN)] == ["Dentist"]
 
 
 @pytest.mark.parametrize(

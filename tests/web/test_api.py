@@ -102,6 +102,7 @@ async def test_connections_tell_every_source_and_its_state(rt: Runtime, browser:
     assert [(entry["source"], entry["name"], entry["state"]) for entry in connected] == [
         ("todoist", "Todoist", "connected"),
         ("ical", "Calendar feed", "not_connected"),
+        ("caldav", "CalDAV tasks", "not_connected"),
     ]
     assert connected[0]["last_read_at"].endswith("Z")
     assert disconnected[:1] == [
