@@ -130,6 +130,8 @@ async def with_access(rt: Runtime, connection_id: str, call: Callable[[Door, Hel
         except (TokenRefused, NotPermitted) as error:
             await _mark_refused(rt, connection)
             raise ReconnectNeeded from error
+        except Invalid as error:  # an address that was good when it was typed, and by now leads where nobody may go
+            raise SourceDown(None, cause="address") from error
 
 
 async def revoke(rt: Runtime, connection_id: str) -> bool:
