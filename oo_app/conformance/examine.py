@@ -113,4 +113,5 @@ def _log_holds_nothing_private(made: Trial, lines: Sequence[object]) -> None:
 
 def _crashed(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"expected no crash, saw {type(error).__name__} ({error}) at {Path(frame.filename).name}:{frame.lineno}"
+    said = str(error).partition("\n")[0]
+    return f"expected no crash, saw {type(error).__name__} ({said}) at {Path(frame.filename).name}:{frame.lineno}"

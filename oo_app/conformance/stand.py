@@ -64,7 +64,10 @@ class Stand:
         self._lack("there")
 
     async def add(self, words: str, *, repeats: bool = False) -> str:
-        """Add something, a daily one where it repeats; return its name for the other verbs."""
+        """Add something, a daily one where it repeats; return its name for the other verbs.
+
+        Where nothing repeats there, `repeats` is a verb that it lacks: `self._lack("repeats")`.
+        """
         self._lack("add")
 
     async def add_many(self, words: Sequence[str]) -> None:

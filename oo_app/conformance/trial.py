@@ -1,7 +1,6 @@
 """One check's own world: a fresh database, a stand-in, a line between, a clock that is told to move, and a person."""
 
 import asyncio
-import json
 import shutil
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -136,13 +135,12 @@ class Trial:
 
     async def held(self) -> list[str]:
         """Return the words of what oO holds open."""
-        told = await self.export()
-        items = [row["content"] for row in told["item"] if row["is_open"]]
-        return sorted([*items, *(row["title"] for row in told["calendar_event"])])
+        items = [row["content"] for row in await self.rows("item") if row["is_open"]]
+        return sorted([*items, *(row["title"] for row in await self.rows("calendar_event"))])
 
-    async def export(self) -> dict[str, list[dict[str, Any]]]:
-        """Return all that oO holds about the person, as it would give it to them."""
-        return json.loads("".join([piece async for piece in ops.export(self.rt, self.user_id)]))
+    async def rows(self, table: str) -> list[dict[str, Any]]:
+        """Return what oO holds of the person in a table, as it would give it to them."""
+        return [row async for row in ops.held(self.rt, self.user_id, table)]
 
     async def news(self, subject: str) -> int:
         """Count the events of a subject so far."""
@@ -154,13 +152,15 @@ class Trial:
         return await self.news(TaskCompleted.subject)
 
     async def state(self) -> str:
-        """Return what the connect page says of the source."""
-        views = await connections.overview(self.rt, self.user_id)
-        return next(view.state for view in views if view.source == self.source.name)
+        """Return whether the source is connected, and living."""
+        for reading in await connections.readings(self.rt, self.user_id):
+            if reading.source == self.source.name:
+                return "needs_attention" if reading.needs_attention else "connected"
+        return "not_connected"
 
     async def trouble(self) -> str:
         """Return what went wrong with the last reading."""
-        (row,) = (await self.export())["connection"]
+        (row,) = await self.rows("connection")
         return "it needs attention" if row["needs_attention"] else str(row["failure"])
 
     async def requests(self, fault: Fault | None = None) -> int:

@@ -49,6 +49,14 @@ async def export(rt: Runtime, user_id: str) -> AsyncGenerator[str]:
     yield "\n}\n"
 
 
+async def held(rt: Runtime, user_id: str, table: str) -> AsyncGenerator[dict[str, Any]]:
+    """Give what a table holds about a person, as the export has it, row by row."""
+    vault = await rt.vault.for_user(user_id)
+    async for rows in _rows(rt, vault, SQLModel.metadata.tables[table], user_id):
+        for row in rows:
+            yield row
+
+
 def _text(values: Sequence[object]) -> str:
     """Write values as JSON, times as RFC 3339."""
     return ",\n".join(

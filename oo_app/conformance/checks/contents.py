@@ -9,6 +9,7 @@ import httpx
 
 from oo_app import connections
 from oo_app.conformance import faults
+from oo_app.conformance.line import Pass
 from oo_app.conformance.trial import DoesNotApply, Failed, Trial
 from oo_app.connections import Held
 from oo_app.events import CalendarSynced, TasksSynced
@@ -187,7 +188,7 @@ async def completing(trial: Trial) -> None:
     await trial.stand.add("quokka to be done")
     await trial.connect()
     await trial.read_well("the first reading")
-    (row,) = (await trial.export())["item"]
+    (row,) = await trial.rows("item")
     if not row["is_completable"]:
         raise DoesNotApply("what it has cannot be completed from here")
     await _complete_twice(trial, row["external_id"])
@@ -196,10 +197,44 @@ async def completing(trial: Trial) -> None:
     await trial.read_well("after it was done in oO")
     gone = await trial.stand.add("quokka gone meanwhile")
     await trial.read_well("with something else")
-    (row,) = [row for row in (await trial.export())["item"] if row["is_open"]]
+    (row,) = [row for row in await trial.rows("item") if row["is_open"]]
     await trial.stand.remove(gone)
     await _complete_twice(trial, row["external_id"])
     await trial.read_well("after something that was gone was done in oO")
+
+
+async def completing_once(trial: Trial) -> None:
+    """Done in oO for what repeats is one time of it, also when the answer is lost and the command sent again."""
+    trial.only_with("task")
+    await trial.stand.add("quokka every day", repeats=True)
+    await trial.connect()
+    await trial.read_well("the first reading")
+    (row,) = await trial.rows("item")
+    if not row["is_completable"]:
+        raise DoesNotApply("what it has cannot be completed from here")
+    trial.clock.advance(timedelta(minutes=10))
+    await _complete_twice(trial, row["external_id"])
+    await trial.read_well("after a time of what repeats was done in oO")
+    await _told_once(trial, 1, "one command for what repeats, sent twice")
+
+
+async def changes_meanwhile(trial: Trial) -> None:
+    """What changes while the pages are turned is there with the next reading."""
+    names = [await trial.stand.add(f"quokka row {number}") for number in range(2 * trial.stand.page)]
+    await trial.connect()
+    answered = 0
+
+    async def meanwhile(request: httpx.Request, passed: Pass) -> httpx.Response:
+        nonlocal answered
+        answer = await passed()
+        answered += 1
+        if answered == 1:
+            await trial.stand.change(names[0], "quokka changed meanwhile")
+            await trial.stand.add("quokka added meanwhile")
+        return answer
+
+    await trial.requests(meanwhile)
+    await trial.read_well("after something changed while its pages were turned")
 
 
 async def _complete_twice(trial: Trial, external_id: str) -> None:
@@ -229,7 +264,7 @@ async def clock_skew(trial: Trial) -> None:
         if "task" in trial.source.kinds:
             await trial.stand.complete(name)
             await trial.read_well(f"a completion by a clock {skew} off")
-    late = [row["at"] for row in (await trial.export())["completion"] if _lies_ahead(row["at"], trial)]
+    late = [row["at"] for row in await trial.rows("completion") if row["at"] > trial.clock.now()]
     if late:
         raise Failed(f"a server's clock ahead of ours: expected no completion in our future, saw {late[0]}")
     if "task" in trial.source.kinds:
@@ -256,7 +291,3 @@ async def _synced(trial: Trial) -> int:
 async def _told_once(trial: Trial, expected: int, what: str) -> None:
     if (told := await trial.completions()) != expected:
         raise Failed(f"{what}: expected {expected} completions told, saw {told}")
-
-
-def _lies_ahead(at: str, trial: Trial) -> bool:
-    return datetime.fromisoformat(at) > trial.clock.now()
