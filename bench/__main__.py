@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import crowd, events, fuzz, kills, load, pages
+from bench import crowd, events, fuzz, kills, load, pages, polls, sync
 from bench.table import Row, table
 from tests.served import Served, served
 
@@ -20,7 +20,12 @@ SHARING: dict[str, Callable[[Served], Awaitable[Figures]]] = {
     "load": load.measure,
     "fuzz": fuzz.measure,
 }
-ALONE: dict[str, Callable[[], Awaitable[Figures]]] = {"crowd": crowd.measure, "events": events.measure}
+ALONE: dict[str, Callable[[], Awaitable[Figures]]] = {
+    "sync": sync.measure,
+    "polls": polls.measure,
+    "crowd": crowd.measure,
+    "events": events.measure,
+}
 
 
 async def main() -> None:

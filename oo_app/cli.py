@@ -3,17 +3,19 @@
 import asyncio
 import os
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import TypeVar
 
 import click
 from alembic import command
 from alembic.util.exc import CommandError
 
-from oo_app import accounts, ops, sandbox, wiring
+from oo_app import accounts, conformance, ops, sandbox, wiring
 from oo_app.kit import log
 from oo_app.kit.clock import Clock
 from oo_app.kit.config import Settings, SettingsError, explain
@@ -192,6 +194,42 @@ def user_delete(email: str) -> None:
             click.echo("Deleted.")
 
     _with_database(run)
+
+
+@oo.group()
+def source() -> None:
+    """Help whoever writes a source."""
+
+
+@source.command("check")
+@click.argument("name", required=False)
+@click.option("--list", "is_list", is_flag=True, help="Only tell what is checked, and of which sources.")
+@click.option("--only", help="Make this check alone.")
+@click.option("--recorded", metavar="FOLDER", help="Ask the recordings in FOLDER instead of the stand-in.")
+@click.pass_obj
+def source_check(here: Path, *, name: str | None, is_list: bool, only: str | None, recorded: str | None) -> None:
+    """Run the source NAME through all that can happen to it (else than well, the exit code is 1).
+
+    Nothing of yours is read or written, and nothing outside this machine is asked.
+    """
+    if is_list:
+        for check in conformance.CHECKS:
+            click.echo(f"{check.name:23} {check.meaning}")
+        click.echo(f"\nSources: {', '.join(conformance.names())}")
+        return
+    if name is None:
+        msg = f"NAME is missing; there are: {', '.join(conformance.names())}"
+        raise click.UsageError(msg)
+    found = conformance.find(name)
+    make_stand = conformance.stand_for(name, here / recorded if recorded else None)
+    began, came = perf_counter(), Counter[str]()
+    for verdict in conformance.examine(found, make_stand, conformance.chosen(only)):
+        click.echo(f"{verdict.came:14} {verdict.check:23} {verdict.said}".rstrip())
+        came[verdict.came] += 1
+    told = ", ".join(f"{count} {what}" for what, count in came.items())
+    click.echo(f"\n{name}: {told}, in {perf_counter() - began:.0f} s")
+    if came["FAILED"]:
+        sys.exit(1)
 
 
 def main() -> None:

@@ -30,6 +30,8 @@ VERBS = [
     ["purge"],
     ["keys"],
     ["keys", "rotate"],
+    ["source"],
+    ["source", "check"],
     ["user"],
     ["user", "export"],
     ["user", "delete"],

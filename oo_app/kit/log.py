@@ -3,9 +3,12 @@
 import logging
 import sys
 import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 # They log whole events with the cookies of the socket they came by.
@@ -77,3 +80,10 @@ class _Placed(logging.Handler):
 def get(name: str) -> "structlog.stdlib.BoundLogger":
     """Return the logger of a module."""
     return structlog.get_logger(module=name)
+
+
+@contextmanager
+def collected() -> Generator[Sequence[object]]:
+    """Keep the lines of the log instead of writing them, until the block ends."""
+    with capture_logs() as lines:
+        yield lines

@@ -3,7 +3,7 @@
 from oo_app.ops.backup import Written, backup, backup_keys
 from oo_app.ops.health import Found, examine, is_ready
 from oo_app.ops.migrations import CannotStart, alembic_config, head, migrate
-from oo_app.ops.privacy import Deleted, delete_everything, export
+from oo_app.ops.privacy import Deleted, delete_everything, export, held
 from oo_app.ops.restore import Restored, RestoredKeys, restore, restore_keys
 from oo_app.ops.retention import RULES, purge
 from oo_app.ops.upkeep import Rotated, rotate, strike_all
@@ -24,6 +24,7 @@ __all__ = [
     "examine",
     "export",
     "head",
+    "held",
     "is_ready",
     "migrate",
     "purge",

@@ -27,6 +27,7 @@ NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # floa
 JSON_COLUMNS = frozenset({"candidate_ids", "payload"})
 FLOAT_BYTES = 8
 BATCH = 20
+MOST_HELD = 500
 
 _log = log.get(__name__)
 
@@ -49,6 +50,14 @@ async def export(rt: Runtime, user_id: str) -> AsyncGenerator[str]:
     yield "\n}\n"
 
 
+async def held(rt: Runtime, user_id: str, table: str) -> AsyncGenerator[dict[str, Any]]:
+    """Give what a table holds about a person, as the export has it, row by row."""
+    vault = await rt.vault.for_user(user_id)
+    async for rows in _rows(rt, vault, SQLModel.metadata.tables[table], user_id, most=MOST_HELD):
+        for row in rows:
+            yield row
+
+
 def _text(values: Sequence[object]) -> str:
     """Write values as JSON, times as RFC 3339."""
     return ",\n".join(
@@ -56,10 +65,12 @@ def _text(values: Sequence[object]) -> str:
     )
 
 
-async def _rows(rt: Runtime, vault: PersonVault, table: Table, user_id: str) -> AsyncGenerator[list[dict[str, Any]]]:
+async def _rows(
+    rt: Runtime, vault: PersonVault, table: Table, user_id: str, *, most: int = BATCH
+) -> AsyncGenerator[list[dict[str, Any]]]:
     """Yield a person's rows of a table, opened, some at a time."""
     (key,) = table.primary_key.columns
-    query = select(table).where(table.c.user_id == user_id).order_by(key).limit(BATCH)
+    query = select(table).where(table.c.user_id == user_id).order_by(key).limit(most)
     rows = await _read(rt, query)
     while rows:
         yield await asyncio.to_thread(_opened, vault, table, rows)

@@ -35,6 +35,7 @@ class TodoistControl:
             Route("/expire", self._expire, methods=["POST"]),
             Route("/webhooks", self._turn_webhooks, methods=["POST"]),
             Route("/webhooks/flush", self._flush_webhooks, methods=["POST"]),
+            Route("/forget", self._forget, methods=["POST"]),
             Route("/reset", self._reset, methods=["POST"]),
         )
 
@@ -67,6 +68,10 @@ class TodoistControl:
     async def _flush_webhooks(self, request: Request) -> Response:
         asked = await _settings(request)
         return JSONResponse({"sent": await self._webhooks.flush(is_reversed=asked.get("order") == "reversed")})
+
+    async def _forget(self, _: Request) -> Response:
+        self._store.forget_cursors()
+        return Response(status_code=204)
 
     async def _reset(self, _: Request) -> Response:
         self._store.reset()

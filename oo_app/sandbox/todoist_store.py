@@ -84,6 +84,7 @@ class Account:
         self.sequence = 0
         self.activities: list[Activity] = [_past_activity(task) for task in first.tasks if task.completed_at]
         self._tasks = {task.id: task for task in first.tasks}
+        self._last_order = max((task.order for task in first.tasks), default=0)
         self._changed: dict[str, int] = {}
         self._news: list[Change] = []
 
@@ -130,9 +131,9 @@ class Account:
     def add(self, draft: Draft) -> Task:
         """Create a task at the end of the lists."""
         now = self.now()
-        order = max((task.order for task in self._tasks.values()), default=0) + 1
+        self._last_order += 1
         fields = {name: getattr(draft, name) for name in Draft.__slots__}
-        task = Task(id=new_id(), user_id=self.user.id, order=order, added_at=now, updated_at=now, **fields)
+        task = Task(id=new_id(), user_id=self.user.id, order=self._last_order, added_at=now, updated_at=now, **fields)
         return self._keep("added", task, None, None)
 
     def update(self, task_id: str, change: Callable[[Task], Task]) -> Task:
@@ -163,6 +164,10 @@ class Account:
         """Remove a task; syncs still tell that it is gone."""
         before = self.task(task_id)
         return self._keep("deleted", replace(before, is_deleted=True), before, None)
+
+    def begin_anew(self) -> None:
+        """Take every cursor for one of an earlier life."""
+        self.life = secrets.token_hex(4)
 
     def take_news(self) -> list[Change]:
         """Return the changes not yet told to anybody, once."""
@@ -197,6 +202,11 @@ class Store:
     def holder(self, task_id: str) -> Account | None:
         """Return the account that holds a task."""
         return next((account for account in self._accounts.values() if account.has_task(task_id)), None)
+
+    def forget_cursors(self) -> None:
+        """Give every account another life: what was told before, and deleted since, is remembered no more."""
+        for account in self._accounts.values():
+            account.begin_anew()
 
     def reset(self) -> None:
         """Forget what was done: every account starts again from the persona."""

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from oo_app.conformance import STANDS
+from oo_app.sources import SOURCES
 from tests.house.tree import ROOT, read
 
 REGISTRIES = [
     ("oo_app/sources", "SOURCES", {"source", "facts", "reading", "rfc5545", "vtodo", "vtodo_done", "webdav"}),
+    ("oo_app/conformance/stands", "STANDS", set[str]()),
     ("ml/policies", "POLICIES", set[str]()),
 ]
 
@@ -49,6 +52,10 @@ def unlisted(folder: Path, registry: str, exempt: set[str]) -> set[str]:
 @pytest.mark.parametrize(("folder", "registry", "exempt"), REGISTRIES)
 def test_every_file_is_listed(folder: str, registry: str, exempt: set[str]):
     assert unlisted(ROOT / folder, registry, exempt) == set()
+
+
+def test_every_source_has_a_stand_in():
+    assert {source.name for source in SOURCES} == {stand.source for stand in STANDS}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from oo_app.kit.clock import FakeClock
 from tests.sandbox.conftest import client_of, mounted
-from tests.sandbox.flows import Todoist, connect
+from tests.sandbox.flows import TODOIST, Todoist, connect
 
 
 @pytest.fixture
@@ -25,6 +25,14 @@ async def test_a_full_sync_holds_everything_and_the_next_one_nothing(todoist: To
     assert (len(full["projects"]), len(full["labels"])) == (6, 6)
     assert full["user"]["full_name"] == "Ada Brandt"
     assert (nothing["full_sync"], nothing["items"], nothing["projects"]) == (False, [], [])
+
+
+async def test_a_cursor_that_was_forgotten_is_answered_with_everything(todoist: Todoist, http: httpx.AsyncClient):
+    token = (await todoist.sync()).json()["sync_token"]
+
+    await http.post(f"{TODOIST}/control/forget")
+
+    assert (await todoist.sync(token)).json()["full_sync"] is True
 
 
 async def test_an_incremental_sync_tells_what_was_added_done_and_deleted(todoist: Todoist):
