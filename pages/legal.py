@@ -47,7 +47,7 @@ PRIVACY: Sections = (
     (
         "How it is kept",
         (
-            "Tokens, the words of your items, entries and tips, and your address are encrypted with a key that is yours alone.",
+            "Tokens, the words of items, entries and tips, and your address are encrypted with a key of your own.",
             "That key is never part of a database backup. Logs, measurements and events hold none of your words.",
         ),
     ),

@@ -131,5 +131,5 @@ class Channels:
         latest = self._clock.now() + LONGEST
         try:
             return min(latest, datetime.fromtimestamp(int(str(wish)) / 1000, UTC))
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):
             return latest

@@ -159,7 +159,7 @@ class GoogleCalendar(Source):
         if not resource_id:
             raise SourceDown(None, cause="no resourceId")
         if told.isdecimal():
-            with suppress(OverflowError, ValueError):
+            with suppress(OverflowError, ValueError, OSError):  # years that no calendar has
                 until = min(until, datetime.fromtimestamp(int(told) / 1000, UTC))
         return Watch(resource_id, until)
 

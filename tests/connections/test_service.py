@@ -13,6 +13,7 @@ from oo_app.connections.models import Connection
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import NotFound
 from oo_app.runtime import Runtime
+from oo_app.sources import SOURCES
 from tests.browser import Browser
 from tests.outside import behind_gate, turn
 
@@ -35,7 +36,9 @@ async def test_a_new_person_has_every_source_not_connected(browser: Browser):
 
     views = await overview(browser.rt, user_id)
 
-    assert [(view.source, view.name, view.state) for view in views] == [("todoist", "Todoist", "not_connected")]
+    assert [(view.source, view.name, view.state) for view in views] == [
+        (source.name, source.title, "not_connected") for source in SOURCES
+    ]
     assert not await has_any(browser.rt, user_id)
     assert await readings(browser.rt, user_id) == []
 
