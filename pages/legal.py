@@ -40,13 +40,14 @@ PRIVACY: Sections = (
         "What oO keeps",
         (
             "Your email address and how you sign in. Permission to use each app you connect, and your open items.",
+            "Of a calendar: when its entries are, what they are called, and whether they keep you busy; nothing else.",
             "Which tips you were shown, how long they were on your screen, and what you answered. Your preferences.",
         ),
     ),
     (
         "How it is kept",
         (
-            "Tokens, the words of your items and tips, and your address are encrypted with a key that is yours alone.",
+            "Tokens, the words of items, entries and tips, and your address are encrypted with a key of your own.",
             "That key is never part of a database backup. Logs, measurements and events hold none of your words.",
         ),
     ),

@@ -89,9 +89,11 @@ async def finish(rt: Runtime, user_id: str, source_name: str, *, code: str, stat
         msg = f"{source.title} did not accept that. Please try again."
         raise Invalid(msg, code="untrusted")
     if not auth.needs <= set(grant.scope.replace(",", " ").split()):  # people may untick what they do not want to allow
-        await _end_unkept(rt, source, grant.access_token)
+        existing = await connection_id_of(rt, user_id, source.name)
+        kept = (await held(rt, existing)).access_token if existing else None
+        await _end_unkept(rt, source, grant.access_token, beside=kept)
         msg = f"{source.title} did not let oO read enough. Please agree to all of it."
-        raise Invalid(msg, code="denied")
+        raise Invalid(msg, code="partly")
     return await keep(rt, user_id, source, grant)
 
 
@@ -105,7 +107,7 @@ async def keep(rt: Runtime, user_id: str, source: Source, grant: Grant) -> str:
         await _end_unkept(rt, source, grant.access_token)  # whoever asked for it was deleted meanwhile
         raise
     if replaced and replaced.access_token != grant.access_token:
-        await _end_unkept(rt, source, replaced.access_token)
+        await _end_unkept(rt, source, replaced.access_token, beside=grant.access_token)
     return connection_id
 
 
@@ -167,11 +169,16 @@ async def _door_of(rt: Runtime, connection: Held) -> Door:
     return Door(rt.http, rt.settings, connection.access_token, rt.clock.now(), zone, connection.last_read_at)
 
 
-async def _end_unkept(rt: Runtime, source: Source, access_token: str) -> None:
-    """Take back a grant that is not kept, or no longer: nobody could from here, once its tokens are forgotten."""
+async def _end_unkept(rt: Runtime, source: Source, access_token: str, *, beside: str | None = None) -> None:
+    """Take back a grant that is not kept, or no longer: nobody could from here, once its tokens are forgotten.
+
+    Not where that would end the one that is kept beside it.
+    """
+    unkept = door(rt, access_token)
     try:
         async with rt.clock.timeout(REVOKE_TIMEOUT_S):
-            await source.revoke(door(rt, access_token))
+            if beside is None or not await source.shares_grant(unkept, door(rt, beside)):
+                await source.revoke(unkept)
     except (SourceDown, NotPermitted, TokenRefused, TimeoutError) as error:
         _log.warning("grant.left", source=source.name, cause=type(error).__name__)
 

@@ -19,12 +19,20 @@ from oo_app.kit.addresses import Private
 
 GOOGLE_ISSUER = "https://accounts.google.com"
 APPLE_ISSUER = "https://appleid.apple.com"
+GOOGLE_CALENDAR_API_URL = "https://www.googleapis.com/calendar/v3"
 TODOIST_API_URL = "https://api.todoist.com/api/v1"
 TODOIST_AUTH_URL = "https://app.todoist.com/oauth/authorize"
 TODOIST_TOKEN_URL = "https://api.todoist.com/oauth/access_token"  # noqa: S105 -- an address, not a secret
 LEAST_SECRET_LENGTH = 32
 DEFAULT_PORTS = {"http": 80, "https": 443}
-ADDRESSES = ("google_issuer", "apple_issuer", "todoist_api_url", "todoist_auth_url", "todoist_token_url")
+ADDRESSES = (
+    "google_issuer",
+    "google_calendar_api_url",
+    "apple_issuer",
+    "todoist_api_url",
+    "todoist_auth_url",
+    "todoist_token_url",
+)
 # Named in the contract and read by parts that are not built yet: accepted, so that one .env serves every version.
 RESERVED = ("OO_REMOTE_AI_HOSTS",)
 
@@ -78,9 +86,10 @@ class Settings(BaseSettings):
     )
     admin_seed_email: str = Field(default="", description="a verified Google or Apple address that becomes an admin")
 
-    google_client_id: str = Field(default="", description="OAuth client of Google sign-in")
+    google_client_id: str = Field(default="", description="OAuth client of Google sign-in and Google Calendar")
     google_client_secret: SecretStr = Field(default=SecretStr(""), description="its secret")
     google_issuer: str = Field(default=GOOGLE_ISSUER, description="OpenID issuer standing for Google")
+    google_calendar_api_url: str = Field(default=GOOGLE_CALENDAR_API_URL, description="base of the Google Calendar API")
     apple_client_id: str = Field(default="", description="the Services ID of Sign in with Apple")
     apple_team_id: str = Field(default="", description="the team the key belongs to")
     apple_key_id: str = Field(default="", description="the key's id")
@@ -245,6 +254,10 @@ class Settings(BaseSettings):
         """The sandbox's origin: the other name of this machine, so that its redirects are truly cross-site."""
         return f"http://127.0.0.1:{self.port}"
 
+    def is_stand_in(self, url: str) -> bool:
+        """Whether an address is one of the sandbox's."""
+        return self.has_sandbox and url.startswith(f"{self.sandbox_url}/sandbox/")
+
     def with_stand_ins(self, apple_private_key: str) -> "Settings":
         """Point every provider that has no credentials at the sandbox, which is then met like the real one."""
         base = f"{self.sandbox_url}/sandbox"
@@ -252,6 +265,7 @@ class Settings(BaseSettings):
             "google_client_id": "oo-sandbox-google",
             "google_client_secret": SecretStr("oo-sandbox-google-secret"),
             "google_issuer": f"{base}/google",
+            "google_calendar_api_url": f"{base}/calendar/v3",
         }
         apple = {
             "apple_client_id": "oo-sandbox-apple",

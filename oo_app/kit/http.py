@@ -65,6 +65,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        json: Mapping[str, Any] | None = None,
         is_repeatable: bool = False,
     ) -> Answer:
         """Ask once, or up to three times where repeating does no harm; raise SourceDown when nothing sensible comes.
@@ -74,7 +75,7 @@ class Http:
         tries = RETRIES + 1 if is_repeatable else 1
         for attempt in range(1, tries + 1):
             try:
-                answer = await self._once(method, url, headers=headers, params=params, form=form)
+                answer = await self._once(method, url, headers=headers, params=params, form=form, json=json)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, SourceDown) as error:
                 if attempt == tries:
                     raise SourceDown(None, host=_host(url), cause=type(error).__name__) from error
@@ -102,7 +103,7 @@ class Http:
         async with (
             self._clock.timeout(TOTAL_TIMEOUT_S),
             self._client.stream(
-                method, url, headers=parts["headers"], params=parts["params"], data=parts["form"]
+                method, url, headers=parts["headers"], params=parts["params"], data=parts["form"], json=parts["json"]
             ) as response,
         ):
             body = bytearray()

@@ -1,4 +1,4 @@
-"""The stand-ins of development: sign-in providers and a Todoist that speak the real protocols on this machine only."""
+"""Development's stand-ins: sign-in, a Todoist, a calendar that speak the real protocols on this machine only."""
 
 from oo_app.sandbox.app import SandboxOptions, build
 from oo_app.sandbox.state_file import apple_private_key

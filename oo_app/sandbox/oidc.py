@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from oo_app.kit.clock import Clock
 from oo_app.sandbox.apple_secret import is_valid_secret
+from oo_app.sandbox.oidc_consent import asks_for_more, consent_page, ticked
 from oo_app.sandbox.oidc_grants import ACCESS_LIFETIME_S, Grants, Token
 from oo_app.sandbox.oidc_keys import SigningKeys
 from oo_app.sandbox.oidc_request import AuthorizationRequest, Provider, Refused, read_request
@@ -40,7 +42,7 @@ class OidcProvider:
         self._file = file
         self._clock = clock
         self._keys = SigningKeys(file, provider.name)
-        self._grants = Grants(provider, file)
+        self.grants = Grants(provider, file)
         self._consented: set[str] = set()
 
     def routes(self) -> Sequence[Route]:
@@ -72,6 +74,8 @@ class OidcProvider:
             return self._refuse(asked)
         if "none" in asked.prompts:
             return self._send_back(asked, {"error": "login_required"})
+        if asks_for_more(asked):
+            return consent_page(self._provider, asked, PEOPLE)
         return self._sign_in_page(asked)
 
     async def _answer(self, request: Request) -> Response:
@@ -85,11 +89,13 @@ class OidcProvider:
         email = _text(form, "email").strip()
         if not _is_address(email):
             return self._refuse(Refused("invalid_email", "This is not an e-mail address."))
+        if asks_for_more(asked):
+            asked = replace(asked, scopes=ticked(asked, [str(box) for box in form.getlist("scope")]))
         return self._send_back(asked, self._grant(asked, Person(email)))
 
     def _grant(self, asked: AuthorizationRequest, person: Person) -> dict[str, str]:
         now = self._clock.now()
-        code = self._grants.issue_code(asked, person, now)
+        code = self.grants.issue_code(asked, person, now)
         answer = {"code": code}
         if not self._provider.is_apple:
             return answer | {"scope": " ".join(_google_scopes(asked.scopes)), "authuser": "0", "prompt": "consent"}
@@ -117,7 +123,7 @@ class OidcProvider:
                 return _error("unsupported_grant_type", "The grant_type is not known.")
 
     def _exchange(self, form: FormData) -> Response:
-        code = self._grants.spend_code(_text(form, "code"), self._clock.now())
+        code = self.grants.spend_code(_text(form, "code"), self._clock.now())
         if code is None:
             return _error("invalid_grant", "The code has expired or has been revoked.")
         if _text(form, "redirect_uri") != code.request.redirect_uri:
@@ -130,27 +136,27 @@ class OidcProvider:
         return JSONResponse(self._tokens(token, code.request), headers=NOT_STORED)
 
     def _tokens(self, token: Token, asked: AuthorizationRequest) -> dict[str, Any]:
-        answer = self._access_answer(token, asked.nonce)
+        answer = self._access_answer(token, asked.nonce or None)
         if self._provider.is_apple:
-            return answer | {"refresh_token": self._grants.issue_token("refresh", token, self._clock.now())}
+            return answer | {"refresh_token": self.grants.issue_token("refresh", token, self._clock.now())}
         if asked.is_offline and (self._is_first_time(token.person) or "consent" in asked.prompts):
-            answer["refresh_token"] = self._grants.issue_token("refresh", token, self._clock.now())
+            answer["refresh_token"] = self.grants.issue_token("refresh", token, self._clock.now())
         self._consented.add(token.person.email.lower())
         return answer
 
     def _access_answer(self, token: Token, nonce: str | None) -> dict[str, Any]:
         now = self._clock.now()
-        access = self._grants.issue_token("access", token, now)
+        access = self.grants.issue_token("access", token, now)
         answer: dict[str, Any] = {"access_token": access, "token_type": "Bearer", "expires_in": ACCESS_LIFETIME_S}
         if not self._provider.is_apple:
             answer["scope"] = " ".join(_google_scopes(token.scopes))
-        if token.person.fault != "no-id-token":
+        if token.person.fault != "no-id-token" and (self._provider.is_apple or "openid" in token.scopes):
             issue = Issue(self._provider, token.person, token.scopes, nonce, now, access, None)
             answer["id_token"] = id_token(self._keys, issue)
         return answer
 
     def _refresh(self, form: FormData) -> Response:
-        token = self._grants.open_token("refresh", _text(form, "refresh_token"), self._clock.now())
+        token = self.grants.open_token("refresh", _text(form, "refresh_token"), self._clock.now())
         if token is None:
             return _error("invalid_grant", "Token has been expired or revoked.")
         return JSONResponse(self._access_answer(token, None), headers=NOT_STORED)
@@ -160,9 +166,9 @@ class OidcProvider:
         if self._provider.is_apple and not self._is_client(request, form):
             return self._client_refused()
         text, now = _text(form, "token"), self._clock.now()
-        token = self._grants.open_token("refresh", text, now) or self._grants.open_token("access", text, now)
+        token = self.grants.open_token("refresh", text, now) or self.grants.open_token("access", text, now)
         if token is not None:
-            self._grants.revoke(token.person)
+            self.grants.revoke(token.person)
             self._consented.discard(token.person.email.lower())
         elif not self._provider.is_apple:
             return JSONResponse({"error": "invalid_token"}, status_code=400)
@@ -170,7 +176,7 @@ class OidcProvider:
 
     async def _userinfo(self, request: Request) -> Response:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        token = self._grants.open_token("access", text, self._clock.now())
+        token = self.grants.open_token("access", text, self._clock.now())
         if scheme.lower() != "bearer" or token is None:
             return JSONResponse({"error": "invalid_token"}, 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         return JSONResponse({"sub": token.person.subject(self._provider)} | google_profile(token.person, token.scopes))

@@ -1,6 +1,7 @@
 """An authorization request to the sandbox's Google or Apple: what is registered there and what is refused."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,11 +9,21 @@ from starlette.datastructures import QueryParams
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 APPLE_SCOPES = frozenset({"openid", "email", "name"})
+PREFIX = "https://www.googleapis.com/auth/"
+CONSENTS: Mapping[str, str] = {
+    f"{PREFIX}calendar.events.owned.readonly": "See the events on calendars you own",
+    f"{PREFIX}calendar.events.readonly": "See the events on all your calendars",
+    f"{PREFIX}calendar.readonly": "See and download any calendar you can access",
+}
+GOOGLE_SCOPES = CONSENTS.keys() | {"openid", "email", "profile"}
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One stand-in: whom it plays, and the one client registered there."""
+    """One stand-in: whom it plays, and the one client registered there.
+
+    `connect_uri` is where more than signing in may be asked for, at Google.
+    """
 
     name: Literal["google", "apple"]
     title: str
@@ -20,6 +31,7 @@ class Provider:
     client_id: str
     redirect_uri: str
     app_url: str
+    connect_uri: str | None = None
 
     @property
     def is_apple(self) -> bool:
@@ -53,7 +65,7 @@ class Refused:
 
 def read_request(provider: Provider, query: QueryParams) -> AuthorizationRequest | Refused:
     """Check an authorization request as the real provider would, and stricter where an app could forget a defence."""
-    refused = _check_client(provider, query) or _check_defences(query) or _check_response(provider, query)
+    refused = _check_client(provider, query) or _check_defences(provider, query) or _check_response(provider, query)
     if refused is not None:
         return refused
     return AuthorizationRequest(
@@ -62,7 +74,7 @@ def read_request(provider: Provider, query: QueryParams) -> AuthorizationRequest
         response_mode=query.get("response_mode", "query"),
         scopes=frozenset(query.get("scope", "").split()),
         state=query["state"],
-        nonce=query["nonce"],
+        nonce=query.get("nonce", ""),
         challenge=query["code_challenge"],
         prompts=frozenset(query.get("prompt", "").split()),
         login_hint=query.get("login_hint", ""),
@@ -76,14 +88,15 @@ def _check_client(provider: Provider, query: QueryParams) -> Refused | None:
         return Refused("invalid_request", "A parameter appears twice.")
     if query.get("client_id") != provider.client_id:
         return Refused("invalid_client", f"The client_id is not {provider.client_id}.")
-    if query.get("redirect_uri") != provider.redirect_uri:
+    if query.get("redirect_uri", "") not in {provider.redirect_uri, provider.connect_uri}:
         code = "invalid_request" if provider.is_apple else "redirect_uri_mismatch"
         return Refused(code, f"The redirect_uri is not {provider.redirect_uri}.")
     return None
 
 
-def _check_defences(query: QueryParams) -> Refused | None:
-    for name in ("state", "nonce"):
+def _check_defences(provider: Provider, query: QueryParams) -> Refused | None:
+    is_sign_in = query.get("redirect_uri") == provider.redirect_uri
+    for name in ("state", "nonce") if is_sign_in else ("state",):
         if not query.get(name):
             return Refused("invalid_request", f"The sandbox asks for a {name}.")
     if query.get("code_challenge_method") != "S256":
@@ -94,16 +107,19 @@ def _check_defences(query: QueryParams) -> Refused | None:
 
 
 def _check_response(provider: Provider, query: QueryParams) -> Refused | None:
-    return _check_apple(query) if provider.is_apple else _check_google(query)
+    return _check_apple(query) if provider.is_apple else _check_google(provider, query)
 
 
-def _check_google(query: QueryParams) -> Refused | None:
+def _check_google(provider: Provider, query: QueryParams) -> Refused | None:
     if query.get("response_type") != "code":
         return Refused("unsupported_response_type", "The sandbox's Google answers response_type=code only.")
     if query.get("response_mode", "query") != "query":
         return Refused("invalid_request", "The sandbox's Google answers response_mode=query only.")
-    if "openid" not in query.get("scope", "").split():
+    scopes = set(query.get("scope", "").split())
+    if query.get("redirect_uri") == provider.redirect_uri and "openid" not in scopes:
         return Refused("invalid_scope", "The scope does not contain openid.")
+    if not scopes or not scopes <= GOOGLE_SCOPES:
+        return Refused("invalid_scope", "The sandbox's Google does not know that scope.")
     return None
 
 

@@ -22,11 +22,19 @@ border:1px solid #767676;border-radius:.5rem}
 button{cursor:pointer;margin-top:.5rem}
 button:hover{background:#222}
 :focus-visible{outline:3px solid #8ab4f8;outline-offset:2px}
+fieldset{margin:1rem 0 .5rem;padding:.25rem .75rem .5rem;border:1px solid #767676;border-radius:.5rem}
+input[type=checkbox]{width:22px;min-height:22px;margin:0 .75rem 0 0;flex:none}
+label:has(input){display:flex;align-items:center;min-height:44px;margin:0}
 ul{list-style:none;margin:0;padding:0}
 li{display:flex;gap:.75rem;align-items:center;padding:.5rem 0;border-top:1px solid #2a2a2a;overflow-wrap:anywhere}
 li>span{flex:1;min-width:0}
 li form{margin:0}
 li button{width:auto;margin:0}
+.entry{flex-wrap:wrap}
+.entry>span{flex:1 1 14rem}
+.deeds{display:flex;flex-wrap:wrap;gap:.5rem;justify-content:flex-end}
+h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
+a{color:#8ab4f8;overflow-wrap:anywhere}
 small{display:block;color:#a8a8a8}
 """
 SUBMIT_SCRIPT = "document.forms[0].submit()"

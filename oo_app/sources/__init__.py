@@ -1,6 +1,6 @@
 """The apps one can connect."""
 
-from oo_app.sources import caldav, ical, todoist
+from oo_app.sources import caldav, google_calendar, ical, todoist
 from oo_app.sources.facts import Completion, Due, Event, Item, Owner, Pull
 from oo_app.sources.source import (
     Asks,
@@ -20,7 +20,7 @@ from oo_app.sources.source import (
     Watch,
 )
 
-SOURCES: tuple[Source, ...] = (todoist.SOURCE, ical.SOURCE, caldav.SOURCE)
+SOURCES: tuple[Source, ...] = (todoist.SOURCE, google_calendar.SOURCE, ical.SOURCE, caldav.SOURCE)
 
 __all__ = [
     "SOURCES",

@@ -161,6 +161,10 @@ class Source:
         """Return how often it is read without being asked."""
         return timedelta(minutes=10)
 
+    def takes_channels(self, settings: Settings) -> bool:
+        """Whether push channels can be had here: over https, since a source sends to nothing else."""
+        return self.has_channels and settings.is_https
+
     async def oauth(self, http: Http, settings: Settings) -> OAuth | None:
         """Return how to ask for a grant; None when no credentials are set, or the source asks for no consent."""
         return None
@@ -189,6 +193,10 @@ class Source:
 
     async def revoke(self, door: Door) -> None:
         """Take the grant back there; a login is simply forgotten."""
+
+    async def shares_grant(self, door: Door, other: Door) -> bool:
+        """Whether taking back the grant of one token would end the other's too; where it cannot be told, it would."""
+        return False
 
     def prove(self, settings: Settings, call: Call) -> None:
         """Check the signature of a delivery on its raw body, in constant time, before anything is parsed.

@@ -1,0 +1,114 @@
+"""How the sandbox's calendar says no: Google's error object; and faults that a test asks for."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from oo_app.kit.clock import Clock
+
+DEFAULT_REASONS = {
+    400: "badRequest",
+    401: "authError",
+    403: "rateLimitExceeded",
+    404: "notFound",
+    410: "fullSyncRequired",
+    429: "rateLimitExceeded",
+}
+
+
+class CalendarRefused(Exception):
+    """A request that API v3 answers with its error object."""
+
+    def __init__(self, status: int, reason: str, message: str, *, retry_after: int | None = None) -> None:
+        """Keep what the error object needs."""
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+
+
+def invalid(message: str) -> CalendarRefused:
+    """Refuse a parameter."""
+    return CalendarRefused(400, "badRequest", message)
+
+
+def unauthorized() -> CalendarRefused:
+    """Refuse a token that is missing, over, revoked or made up."""
+    return CalendarRefused(401, "authError", "Invalid Credentials")
+
+
+def insufficient() -> CalendarRefused:
+    """Refuse a good token that lacks the scope."""
+    return CalendarRefused(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
+
+
+def not_found() -> CalendarRefused:
+    """Say that something is not there."""
+    return CalendarRefused(404, "notFound", "Not Found")
+
+
+def full_sync_required() -> CalendarRefused:
+    """Refuse a sync token that is no longer known."""
+    return CalendarRefused(410, "fullSyncRequired", "Sync token is no longer valid, a full sync is required.")
+
+
+async def refusal(_: Request, error: Exception) -> Response:
+    """Answer with the error object."""
+    if not isinstance(error, CalendarRefused):
+        raise error
+    told = {"domain": "global", "reason": error.reason, "message": error.message}
+    headers = None if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    body = {"error": {"code": error.status, "message": error.message, "errors": [told]}}
+    return JSONResponse(body, error.status, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the next calls meet whose path contains `path`: a wait, a refusal or both."""
+
+    status: int | None
+    reason: str
+    path: str
+    delay_ms: int
+    retry_after: int | None
+
+
+class Faults:
+    """The faults still to be met, in the order they were asked for; and pages to come empty."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start without any."""
+        self._clock = clock
+        self._waiting: list[Fault] = []
+        self.empty_pages = 0
+
+    def plan(self, fault: Fault, count: int) -> None:
+        """Add a fault behind the others."""
+        self._waiting += [fault] * count
+
+    def clear(self) -> None:
+        """Forget what was planned."""
+        self._waiting.clear()
+        self.empty_pages = 0
+
+    def takes_empty_page(self) -> bool:
+        """Whether the next page is to come empty, with a token for the one behind it."""
+        if not self.empty_pages:
+            return False
+        self.empty_pages -= 1
+        return True
+
+    async def meet(self, path: str) -> None:
+        """Suffer the first fault planned for this path, if there is one."""
+        fault = next((each for each in self._waiting if each.path in path), None)
+        if fault is None:
+            return
+        self._waiting.remove(fault)
+        if fault.delay_ms:
+            await self._clock.sleep(fault.delay_ms / 1000)
+        if fault.status is not None:
+            raise CalendarRefused(
+                fault.status, fault.reason, "The sandbox was told to refuse", retry_after=fault.retry_after
+            )
