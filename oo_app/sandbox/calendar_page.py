@@ -1,4 +1,4 @@
-"""The small page of the sandbox's calendar: see an account's next two weeks, add, move and cancel."""
+"""The small page of the sandbox's calendar: see an account's next week, add, move and cancel."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from oo_app.sandbox.calendar_store import Account, Store
 from oo_app.sandbox.pages import page
 
 ACCOUNTS = ("ada", "ben", "new")
-SHOWN = timedelta(days=14)
+SHOWN = timedelta(days=7)
 LONGEST_TITLE = 500
 MOST_MINUTES = 7 * 24 * 60
 DEEDS = (("hour", "An hour later"), ("day", "A day later"), ("cancel", "Cancel"))

@@ -31,8 +31,8 @@ li>span{flex:1;min-width:0}
 li form{margin:0}
 li button{width:auto;margin:0}
 .entry{flex-wrap:wrap}
-.entry>span{flex:1 1 14rem}
-.deeds{display:flex;flex-wrap:wrap;gap:.5rem;justify-content:flex-end}
+.entry>span{flex:1 1 100%}
+.deeds{display:flex;flex-wrap:wrap;gap:.5rem}
 h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
 a{color:#8ab4f8;overflow-wrap:anywhere}
 small{display:block;color:#a8a8a8}
