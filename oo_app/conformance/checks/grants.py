@@ -13,7 +13,7 @@ from oo_app.conformance.trial import Failed, Trial
 from oo_app.events import SourceFailed
 from oo_app.kit.errors import OoError
 
-LONG = timedelta(days=400)
+LONG = timedelta(hours=2)
 
 
 async def expiry(trial: Trial) -> None:

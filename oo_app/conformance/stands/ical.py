@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from oo_app.conformance.calendar_text import line
 from oo_app.conformance.stand import ADDRESS, Stand
 from oo_app.kit.clock import Clock
 from oo_app.sources import Login
 
 NO_TASKS = "a calendar has no tasks to complete"
 ONLY_READ = "a feed is read by its address alone"
-WIDTH = 60  # characters a line; longer ones are folded (RFC 5545, section 3.1)
 
 
 class IcalStand(Stand):
@@ -81,11 +81,9 @@ class IcalStand(Stand):
 
     def _entry(self, name: str) -> str:
         at = self._begins_at + timedelta(minutes=int(name))
-        words = self._entries[name].replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
-        folded = "\r\n ".join(words[start : start + WIDTH] for start in range(0, len(words), WIDTH))
         return (
             f"BEGIN:VEVENT\r\nUID:{name}@check.test\r\nDTSTART:{at:%Y%m%dT%H%M%SZ}\r\nDURATION:PT5M\r\n"
-            f"SUMMARY:{folded}\r\nEND:VEVENT\r\n"
+            f"{line('SUMMARY', self._entries[name])}END:VEVENT\r\n"
         )
 
 
