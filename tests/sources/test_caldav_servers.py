@@ -338,3 +338,14 @@ async def test_what_is_no_server_cannot_be_connected(
 
     assert error is not Invalid or str(raised.value) == "url: There is no CalDAV server at that address"
     assert "secret" not in repr(raised.value)
+
+
+@pytest.mark.parametrize("home", ["http://inside.example:8080/home/", "https://dav.example:8443/home/", "/home/"])
+async def test_a_server_behind_a_proxy_that_gets_its_own_address_wrong_is_asked_where_it_is(
+    there: Scripted, door: Door, home: str
+):
+    link = f"<C:calendar-home-set><href>{home}</href></C:calendar-home-set>"
+    there.fault = lambda request: told(of("/dav/", link)) if request.url.path == "/dav/" else None
+
+    assert (await SOURCE.open(typed(door, "https://dav.example/dav/"))).url == HOME
+    assert {request.url.netloc for request in there.requests} == {b"dav.example"}
