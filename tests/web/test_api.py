@@ -101,6 +101,7 @@ async def test_connections_tell_every_source_and_its_state(rt: Runtime, browser:
 
     assert [(entry["source"], entry["name"], entry["state"]) for entry in connected] == [
         ("todoist", "Todoist", "connected"),
+        ("google_calendar", "Google Calendar", "not_connected"),
         ("ical", "Calendar feed", "not_connected"),
         ("caldav", "CalDAV tasks", "not_connected"),
     ]
