@@ -297,8 +297,6 @@ async def test_any_other_breach_stays_what_it_is(db: Database):
 
 async def test_a_log_that_somebody_reads_from_is_not_emptied_and_that_is_told(db: Database, tmp_path: Path):
     await write(db)
-    async with db.engine.connect() as connection:
-        await connection.exec_driver_sql("PRAGMA busy_timeout=0")
     with closing(sqlite3.connect(tmp_path / "test.db")) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM note").fetchall()
@@ -308,3 +306,19 @@ async def test_a_log_that_somebody_reads_from_is_not_emptied_and_that_is_told(db
 
     assert await db.truncate_wal()
     assert (tmp_path / "test.db-wal").stat().st_size == 0
+
+
+async def test_while_the_log_is_emptied_the_loop_goes_on(db: Database, tmp_path: Path):
+    await write(db)
+    with closing(sqlite3.connect(tmp_path / "test.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM note").fetchall()
+        await write(db)
+        emptied = asyncio.create_task(db.truncate_wal())
+        while not (db._writer_lock.locked() or emptied.done()):  # noqa: ASYNC110 -- a lock has no event to wait for
+            await asyncio.sleep(0)
+
+        assert await count(db) == 2
+        reader.rollback()
+
+        assert await emptied

@@ -114,13 +114,3 @@ async def test_learning_sees_nothing_of_a_purge(rt: Runtime, clock: FakeClock):
 
     assert dropped["decision_details"] == 4
     assert [[row.model_dump() for row in await rows(rt, table)] for table in LEARNT_FROM] == before
-
-
-async def test_a_rule_that_fails_keeps_no_other_from_its_turn(rt: Runtime, clock: FakeClock):
-    ada = await a_person(rt)
-    await fill(rt, ada, Delivery, 1)
-    clock.advance(timedelta(days=8))
-    broken = rt.settings.oo_data_dir / "backups"
-    broken.write_text("a file where the folder should be")
-
-    assert (await ops.purge(rt))["deliveries"] == 1
