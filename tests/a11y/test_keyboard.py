@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 SETTINGS = [
     "Show my tip",
     "Disconnect Todoist",
+    "Connect Google Calendar",
     "Connect Calendar feed",
     "Connect CalDAV tasks",
     "Time zone",
