@@ -17,7 +17,7 @@ from state.words import ago, counted, unsent_in_words
 STATES = {"connected": "Connected", "not_connected": "Not connected", "needs_attention": "Needs attention"}
 PROBLEMS = {
     "denied": "You did not agree there, so nothing has changed.",
-    "partly": "That was not enough to read it, so it is not connected. Please agree to all of it.",
+    "partly": "That was not all of it. Please connect again, and agree to all.",
     "expired": "That took a little long. Please connect again.",
     "mismatch": "That did not start in this browser. Please connect again.",
     "unavailable": "The app cannot be reached just now. Please try again in a moment.",
