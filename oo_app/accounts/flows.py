@@ -3,7 +3,9 @@
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+from authlib.oauth2 import rfc7636
 from sqlmodel import col
 
 from oo_app.accounts.models import Flow
@@ -21,6 +23,12 @@ class Begun:
     state: str
     nonce: str
     verifier: str
+
+    @property
+    def challenge(self) -> str:
+        """The PKCE challenge of the verifier (RFC 7636, S256)."""
+        authlib: Any = rfc7636  # untyped
+        return authlib.create_s256_code_challenge(self.verifier)
 
 
 @dataclass(frozen=True, slots=True)

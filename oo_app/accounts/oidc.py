@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal, cast
 
-from authlib.oauth2 import rfc7636
 from authlib.oauth2.rfc6749 import parameters
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
@@ -61,16 +60,11 @@ async def authorization_url(rt: Runtime, provider: Provider, begun: Begun) -> st
         redirect_uri=_redirect_uri(rt, provider),
         state=begun.state,
         nonce=begun.nonce,
-        code_challenge=_challenge(begun.verifier),
+        code_challenge=begun.challenge,
         code_challenge_method="S256",
         **_EXTRA[provider],
     )
     return url.replace("+", "%20")  # Apple wants its spaces so; a plus itself travels as %2B
-
-
-def _challenge(verifier: str) -> str:
-    authlib: Any = rfc7636
-    return authlib.create_s256_code_challenge(verifier)
 
 
 async def identify(rt: Runtime, provider: Provider, code: str, taken: Taken) -> Person:

@@ -1,8 +1,6 @@
 """OAuth of a source: consent, code exchange, refresh with rotation, and access that is always alive (RFC 6749)."""
 
 import asyncio
-import base64
-import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -60,7 +58,7 @@ async def start(rt: Runtime, user_id: str, source_name: str, browser: str) -> st
         **auth.extra,
     }
     if auth.has_pkce:
-        query |= {"code_challenge": _challenge(begun.verifier), "code_challenge_method": "S256"}
+        query |= {"code_challenge": begun.challenge, "code_challenge_method": "S256"}
     return f"{auth.authorize_url}?{urlencode(query)}"
 
 
@@ -251,11 +249,6 @@ async def _registered(rt: Runtime, source_name: str) -> tuple[Source, OAuth]:
         msg = "There is no such source to connect here"
         raise NotFound(msg)
     return source, auth
-
-
-def _challenge(verifier: str) -> str:
-    """Return the PKCE challenge of a verifier (RFC 7636, S256)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def _redirect_uri(rt: Runtime, source_name: str) -> str:
