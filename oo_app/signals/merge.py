@@ -159,11 +159,11 @@ def _hinted(reading: Reading, name: str, before: Known, hints: Sequence[Completi
     if before.completed_count is not None:
         return []
     known_by = "ours" if before.is_ours else "webhook"
-    named = [(each, each.occurrence or due_text(before.due)) for each in hints]
+    named = [(each, each.occurrence or before.due.name) for each in hints]
     return [
         _fact(reading, Completion(name, each.at), f"d{occurrence}"[:40], known_by)
         for each, occurrence in named
-        if not _is_same_due(occurrence, now_due)
+        if occurrence != now_due.name
     ]
 
 
@@ -182,24 +182,6 @@ def _fact(reading: Reading, told: Completion, occurrence: str, found_by: FoundBy
         },
         is_news=found_by in {"reading", "webhook"},
     )
-
-
-def due_text(due: Due) -> str:
-    """Write a due date as a name of the occurrence it belongs to; empty where there is none."""
-    when = due.at or due.floating or due.on
-    return when.isoformat() if when else ""
-
-
-def _is_same_due(occurrence: str, due: Due) -> bool:
-    try:
-        told = datetime.fromisoformat(occurrence)
-    except ValueError:
-        return False
-    if due.at is not None:
-        return told.tzinfo is not None and told == due.at
-    if due.floating is not None:
-        return told.replace(tzinfo=None) == due.floating
-    return due.on is not None and told.date() == due.on
 
 
 def _postponed(before: Known, item: Item, done: Sequence[Fact]) -> int:

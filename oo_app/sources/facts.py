@@ -21,6 +21,12 @@ class Due:
                 msg = "a due date lies outside the calendar of some time zone"
                 raise ValueError(msg)
 
+    @property
+    def name(self) -> str:
+        """The name of the occurrence that is due then, as everybody who tells of it has to write it; "" without one."""
+        when = self.at or self.floating or self.on
+        return when.isoformat() if when else ""
+
 
 def is_tellable(day: date) -> bool:
     """Whether a day or moment has neighbours in the calendar, so that every time zone can tell it."""
@@ -73,7 +79,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """That a task was done. `occurrence` names which one of a recurring task, by the due date it then had."""
+    """That a task was done. `occurrence` names which one of a recurring task, as `Due.name` does."""
 
     external_id: str
     at: datetime

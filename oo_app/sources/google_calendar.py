@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from oo_app.kit.answer import Answer
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import RateLimited, SourceDown, Unproven
 from oo_app.kit.http import Http
 from oo_app.sources.facts import Event, Owner, Pull
-from oo_app.sources.reading import array, day, mapping, moment, text
+from oo_app.sources.reading import array, body, day, mapping, moment, text, zone_of
 from oo_app.sources.source import (
     Call,
     Channel,
@@ -154,7 +154,7 @@ class GoogleCalendar(Source):
             "token": channel.token,
             "expiration": int(until.timestamp() * 1000),
         }
-        opened = _object(await _call(door, "POST", "/calendars/primary/events/watch", json=wish))
+        opened = body(await _call(door, "POST", "/calendars/primary/events/watch", json=wish))
         resource_id, told = text(opened.get("resourceId")), str(opened.get("expiration", ""))
         if not resource_id:
             raise SourceDown(None, cause="no resourceId")
@@ -178,8 +178,8 @@ class GoogleCalendar(Source):
                 return None
             if answer.status == HTTPStatus.NOT_FOUND:
                 raise NotPermitted  # an account for which calendars are switched off
-            page = _object(answer)
-            zone = _zone(page.get("timeZone"), door.zone)
+            page = body(answer)
+            zone = zone_of(page.get("timeZone"), door.zone)
             window = (door.now - BEFORE, ends_at)
             rows = [_event(mapping(row), zone, window) for row in array(page.get("items"))]
             events |= {event.external_id: event for event in rows if event is not None}
@@ -199,7 +199,7 @@ class GoogleCalendar(Source):
 
     async def _owner(self, door: Door) -> str:
         params = {"maxResults": "1", "fields": "summary"}
-        return text(_object(await _call(door, "GET", "/calendars/primary/events", params=params)).get("summary"))
+        return text(body(await _call(door, "GET", "/calendars/primary/events", params=params)).get("summary"))
 
 
 SOURCE = GoogleCalendar()
@@ -262,19 +262,6 @@ def _reasons(answer: Answer) -> frozenset[str]:
     except SourceDown:  # a refusal without Google's words
         return frozenset()
     return frozenset(text(mapping(each).get("reason")) for each in array(error.get("errors")))
-
-
-def _object(answer: Answer) -> Mapping[str, Any]:
-    data = answer.json()
-    if answer.status != HTTPStatus.OK or not isinstance(data, dict):
-        raise SourceDown(None, status=answer.status)
-    return mapping(data)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _zone(name: object, otherwise: ZoneInfo) -> ZoneInfo:
-    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo(text(name)) if text(name) else otherwise
-    return otherwise
 
 
 def _event(row: Mapping[str, Any], zone: ZoneInfo, window: tuple[datetime, datetime]) -> Event | None:

@@ -5,11 +5,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from time import perf_counter
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import recurring_ical_events  # pyright: ignore[reportMissingTypeStubs] -- it brings its types in its code
 from icalendar import Calendar, Component
@@ -20,6 +19,7 @@ from oo_app.kit.answer import Answer
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import Invalid, SourceDown
 from oo_app.sources.facts import Event, Owner, Pull, is_tellable
+from oo_app.sources.reading import zone_of
 from oo_app.sources.rfc5545 import ODD, inside, is_hostile, moment, parse, when, word
 from oo_app.sources.source import Budget, Door, Login, Source, TokenRefused
 
@@ -112,7 +112,8 @@ def read(body: bytes, now: datetime, zone: ZoneInfo) -> Sequence[Event]:
     ends_at = perf_counter() + EXPANDING_S
     found: dict[str, Event] = {}
     for calendar in calendars:
-        floating = _zone(calendar, zone)
+        # The zone of times that have none: the file's own word for it, else the person's.
+        floating = zone_of(str(calendar.get("X-WR-TIMEZONE", "")), zone)
         for series in _series(calendar):
             if perf_counter() > ends_at:
                 raise SourceDown(None, cause="takes too long")
@@ -121,13 +122,6 @@ def read(body: bytes, now: datetime, zone: ZoneInfo) -> Sequence[Event]:
     if len(earliest_first) > MOST_OCCURRENCES:
         _log.warning("ical.cut", occurrences=len(earliest_first), kept=MOST_OCCURRENCES)
     return earliest_first[:MOST_OCCURRENCES]
-
-
-def _zone(calendar: Component, zone: ZoneInfo) -> ZoneInfo:
-    """Return the zone of times that have none: the file's own word for it, else the person's."""
-    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo(str(calendar["X-WR-TIMEZONE"])) if "X-WR-TIMEZONE" in calendar else zone
-    return zone
 
 
 def _series(calendar: Component) -> Iterable[list[Component]]:

@@ -15,7 +15,7 @@ from oo_app.kit.crypto import same
 from oo_app.kit.errors import RateLimited, SourceDown, Unproven
 from oo_app.kit.http import Answer, Http
 from oo_app.sources.facts import Completion, Due, Item, Owner, Pull
-from oo_app.sources.reading import array, count, day, mapping, moment, text, whole
+from oo_app.sources.reading import array, body, count, day, mapping, moment, text, whole
 from oo_app.sources.source import (
     Budget,
     Call,
@@ -124,7 +124,7 @@ class Todoist(Source):
     async def complete(self, door: Door, external_id: str, command_id: str) -> None:
         """Send `item_close`, which also handles recurring tasks; the same uuid is executed once only."""
         command = {"type": "item_close", "uuid": command_id, "args": {"id": external_id}}
-        data = _object(await _post(door, "/sync", {"commands": json.dumps([command])}, is_repeatable=True))
+        data = body(await _post(door, "/sync", {"commands": json.dumps([command])}, is_repeatable=True))
         status = mapping(data.get("sync_status")).get(command_id)
         if status == "ok":
             return
@@ -163,7 +163,7 @@ class Todoist(Source):
         task, before = mapping(data.get("event_data")), mapping(extra.get("old_item"))
         is_done = data.get("event_name") == "item:completed" or extra.get("update_intent") == "item_completed"
         at = moment(data.get("triggered_at"))
-        occurrence = text(mapping((before or task).get("due")).get("date")) or None
+        occurrence = _due(mapping((before or task).get("due"))).name or None
         name = text(task.get("id"))
         return Heard(
             delivery_id=call.headers.get("x-todoist-delivery-id", ""),
@@ -218,7 +218,7 @@ class Todoist(Source):
         answer = await _post(door, "/sync", {"sync_token": token, "resource_types": RESOURCES}, is_repeatable=True)
         if answer.status == HTTPStatus.BAD_REQUEST and token != FULL:
             return {}
-        data = _object(answer)
+        data = body(answer)
         if not isinstance(data.get("sync_token"), str) or not isinstance(data.get("items", []), list):
             raise SourceDown(None, cause="no sync_token")
         return data
@@ -241,7 +241,7 @@ async def _pages(door: Door, path: str, params: dict[str, str], most: int) -> As
         answer = await door.http.send("GET", url, params=params, headers=headers, is_repeatable=True)
         if answer.status == HTTPStatus.FORBIDDEN:
             return
-        data = _object(_allowed(answer))
+        data = body(_allowed(answer))
         yield data
         if not (cursor := text(data.get("next_cursor"))):
             return
@@ -283,13 +283,6 @@ def _allowed(answer: Answer) -> Answer:
 def _wish(answer: Answer) -> float:
     """Return the pause that only the body of a refusal tells."""
     return float(whole(mapping(mapping(answer.json()).get("error_extra")).get("retry_after"), 0))
-
-
-def _object(answer: Answer) -> Mapping[str, Any]:
-    data = answer.json()
-    if answer.status != HTTPStatus.OK or not isinstance(data, dict):
-        raise SourceDown(None, status=answer.status)
-    return cast("Mapping[str, Any]", data)
 
 
 def _items(door: Door, data: Mapping[str, Any], told: _Told) -> dict[str, Item]:

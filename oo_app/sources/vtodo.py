@@ -127,7 +127,7 @@ def done_since(resource: Resource, external_id: str, before: str, read_at: datet
             at = _at(resource.task, "LAST-MODIFIED") or read_at
             return (Completion(external_id, at),) if _went_on(resource, before) else ()
         return [
-            Completion(external_id, at, due_text(due(each, is_recurring=True)))
+            Completion(external_id, at, due(each, is_recurring=True).name)
             for each in resource.changed
             if word(each, "STATUS") == "COMPLETED"
             and (at := _at(each, "COMPLETED") or read_at)
@@ -176,12 +176,6 @@ def due(todo: Component, *, is_recurring: bool) -> Due:
     if not isinstance(told, datetime):
         return Due(on=told)
     return Due(floating=told) if told.tzinfo is None else Due(at=moment(told, UTC_ZONE))
-
-
-def due_text(due: Due) -> str:
-    """Write when something is due as the name of its occurrence."""
-    told = due.at or due.floating or due.on
-    return told.isoformat() if told else ""
 
 
 def _start(todo: Component) -> date | None:

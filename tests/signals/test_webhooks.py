@@ -283,8 +283,11 @@ async def uncounted(ada: Browser, *, has_log: bool) -> tuple[Elsewhere, str]:
     return there, task_id
 
 
-async def test_an_occurrence_that_is_not_counted_is_told_by_its_webhook(ada: Browser, clock: FakeClock):
-    there, task_id = await uncounted(ada, has_log=False)
+@pytest.mark.parametrize("has_log", [False, True])
+async def test_an_occurrence_that_is_not_counted_is_told_by_its_webhook(
+    ada: Browser, clock: FakeClock, *, has_log: bool
+):
+    there, task_id = await uncounted(ada, has_log=has_log)
     before = await there.task(task_id)
     clock.advance(timedelta(hours=1))
     await there.close(task_id)

@@ -9,8 +9,8 @@ import pytest
 
 from oo_app.kit.config import Settings
 from oo_app.kit.errors import SourceDown
-from oo_app.sources import SOURCES, CompletionRefused, Door, NotPermitted, TokenRefused
-from oo_app.sources.todoist import SOURCE
+from oo_app.sources import SOURCES, Call, CompletionRefused, Door, NotPermitted, TokenRefused
+from oo_app.sources.todoist import SOURCE, _due
 from tests.sources.todoist import Todoist
 
 
@@ -144,3 +144,28 @@ async def test_without_credentials_there_is_nothing_to_revoke_with(door: Door, t
     await SOURCE.revoke(replace(door, settings=without_door(door.settings)))
 
     assert there.requests == []
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("2026-11-23", "2026-11-23"),
+        ("2026-11-23T09:00:00", "2026-11-23T09:00:00"),
+        ("2026-11-23T09:00:00Z", "2026-11-23T09:00:00+00:00"),
+        ("2026-11-23T09:00:00.000000Z", "2026-11-23T09:00:00+00:00"),
+        ("rubbish", None),
+    ],
+)
+def test_an_occurrence_heard_of_has_the_name_that_a_reading_gives_it(told: str, name: str | None):
+    due = {"date": told, "is_recurring": True}
+    body = {
+        "event_name": "item:updated",
+        "triggered_at": "2026-11-23T09:00:00Z",
+        "event_data": {"id": "t1"},
+        "event_data_extra": {"old_item": {"id": "t1", "due": due}, "update_intent": "item_completed"},
+    }
+
+    (heard,) = SOURCE.hear(Call({}, json.dumps(body).encode())).completions
+
+    assert heard.occurrence == name
+    assert name is None or _due(due).name == name
