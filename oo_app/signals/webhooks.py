@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -32,8 +33,9 @@ async def receive(rt: Runtime, source_name: str, call: Call) -> None:
     source.prove(rt.settings, call)
     heard = source.hear(call)
     for found in await _addressees(rt, source_name, heard):
-        if await _keep(rt, found, heard, call):
-            _read_soon(rt, found)
+        with suppress(NotFound):  # who left at this very moment
+            if await _keep(rt, found, heard, call):
+                _read_soon(rt, found)
 
 
 async def _addressees(rt: Runtime, source_name: str, heard: Heard) -> Sequence[Found]:
