@@ -9,7 +9,7 @@ from oo_app.kit.clock import Clock
 from oo_app.sandbox.calendar_api import CalendarApi
 from oo_app.sandbox.calendar_channels import Channels
 from oo_app.sandbox.calendar_control import CalendarControl
-from oo_app.sandbox.calendar_errors import Faults
+from oo_app.sandbox.calendar_errors import CalendarFaults
 from oo_app.sandbox.calendar_feed import CalendarFeed
 from oo_app.sandbox.calendar_page import CalendarPage
 from oo_app.sandbox.calendar_store import Store
@@ -27,7 +27,7 @@ def calendar_routes(
     transport: httpx.AsyncBaseTransport | None,
 ) -> Sequence[BaseRoute]:
     """Return everything that lies below /sandbox/calendar; `grants` are those of the sandbox's Google."""
-    store, faults, channels = Store(clock), Faults(clock), Channels(clock, transport)
+    store, faults, channels = Store(clock), CalendarFaults(clock), Channels(clock, transport)
     api = CalendarApi(clock, store, grants, Signer(file.secret), faults=faults, channels=channels)
     return (
         *CalendarPage(addresses, clock, store, channels).routes(),

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from oo_app.kit.clock import Clock
 from oo_app.sandbox.calendar_channels import Channels
 from oo_app.sandbox.calendar_errors import (
+    CalendarFaults,
     CalendarRefused,
-    Faults,
     full_sync_required,
     insufficient,
     invalid,
@@ -63,7 +63,7 @@ class CalendarApi:
     """The calls of API v3 that a reader of calendars makes."""
 
     def __init__(
-        self, clock: Clock, store: Store, grants: Grants, signer: Signer, *, faults: Faults, channels: Channels
+        self, clock: Clock, store: Store, grants: Grants, signer: Signer, *, faults: CalendarFaults, channels: Channels
     ) -> None:
         """Serve these accounts to whoever holds a token of the sandbox's Google."""
         self._clock = clock

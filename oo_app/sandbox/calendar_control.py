@@ -1,26 +1,24 @@
 """The knobs of the sandbox's calendar that the real one does not have: faults, channels, rights, revocation."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from oo_app.sandbox.calendar_channels import MODES, Channels, Mode
-from oo_app.sandbox.calendar_errors import DEFAULT_REASONS, Fault, Faults, invalid
+from oo_app.sandbox.calendar_errors import DEFAULT_REASONS, CalendarFaults, CalendarRefused, invalid
 from oo_app.sandbox.calendar_store import Store
+from oo_app.sandbox.faults import Fault, Settings, read_settings, whole
 from oo_app.sandbox.oidc_grants import Grants
 from oo_app.sandbox.oidc_tokens import Person
-
-Settings = Mapping[str, Any]
 
 
 class CalendarControl:
     """What a test or a curious person may turn."""
 
-    def __init__(self, store: Store, grants: Grants, faults: Faults, channels: Channels) -> None:
+    def __init__(self, store: Store, grants: Grants, faults: CalendarFaults, channels: Channels) -> None:
         """Control these."""
         self._store = store
         self._grants = grants
@@ -41,12 +39,13 @@ class CalendarControl:
     async def _fault(self, request: Request) -> Response:
         asked = await _settings(request)
         status = _whole(asked, "status", 0)
+        reason = str(asked.get("reason") or DEFAULT_REASONS.get(status, "backendError"))
+        pause = _whole(asked, "retry_after", 0) or None
+        refusal = CalendarRefused(status, reason, "The sandbox was told to refuse", retry_after=pause)
         fault = Fault(
-            status=status or None,
-            reason=str(asked.get("reason") or DEFAULT_REASONS.get(status, "backendError")),
             path=str(asked.get("path") or "/calendar/v3"),
             delay_ms=_whole(asked, "delay_ms", 0),
-            retry_after=_whole(asked, "retry_after", 0) or None,
+            refusal=refusal if status else None,
         )
         self._faults.plan(fault, _whole(asked, "count", 1))
         return Response(status_code=204)
@@ -83,18 +82,13 @@ class CalendarControl:
         return Response(status_code=204)
 
 
+def _refuse(name: str, said: str) -> CalendarRefused:
+    return invalid(f"{name} {said}")
+
+
 def _whole(asked: Settings, name: str, otherwise: int) -> int:
-    value = asked.get(name, otherwise)
-    if not isinstance(value, int):
-        raise invalid(f"{name} must be a whole number")
-    return value
+    return whole(asked, name, otherwise, _refuse)
 
 
 async def _settings(request: Request) -> Settings:
-    try:
-        read: Any = json.loads(await request.body() or b"{}")
-    except ValueError as error:
-        raise invalid("The body must be JSON") from error
-    if not isinstance(read, dict):
-        raise invalid("The body must be an object")
-    return cast("Settings", read)
+    return await read_settings(request, _refuse)

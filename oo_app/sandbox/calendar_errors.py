@@ -1,11 +1,10 @@
 """How the sandbox's calendar says no: Google's error object; and faults that a test asks for."""
 
-from dataclasses import dataclass
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from oo_app.kit.clock import Clock
+from oo_app.sandbox.faults import Faults
 
 DEFAULT_REASONS = {
     400: "badRequest",
@@ -64,33 +63,17 @@ async def refusal(_: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status, headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What the next calls meet whose path contains `path`: a wait, a refusal or both."""
-
-    status: int | None
-    reason: str
-    path: str
-    delay_ms: int
-    retry_after: int | None
-
-
-class Faults:
-    """The faults still to be met, in the order they were asked for; and pages to come empty."""
+class CalendarFaults(Faults):
+    """The faults still to be met; and pages to come empty."""
 
     def __init__(self, clock: Clock) -> None:
         """Start without any."""
-        self._clock = clock
-        self._waiting: list[Fault] = []
+        super().__init__(clock)
         self.empty_pages = 0
-
-    def plan(self, fault: Fault, count: int) -> None:
-        """Add a fault behind the others."""
-        self._waiting += [fault] * count
 
     def clear(self) -> None:
         """Forget what was planned."""
-        self._waiting.clear()
+        super().clear()
         self.empty_pages = 0
 
     def takes_empty_page(self) -> bool:
@@ -99,16 +82,3 @@ class Faults:
             return False
         self.empty_pages -= 1
         return True
-
-    async def meet(self, path: str) -> None:
-        """Suffer the first fault planned for this path, if there is one."""
-        fault = next((each for each in self._waiting if each.path in path), None)
-        if fault is None:
-            return
-        self._waiting.remove(fault)
-        if fault.delay_ms:
-            await self._clock.sleep(fault.delay_ms / 1000)
-        if fault.status is not None:
-            raise CalendarRefused(
-                fault.status, fault.reason, "The sandbox was told to refuse", retry_after=fault.retry_after
-            )

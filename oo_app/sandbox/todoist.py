@@ -6,13 +6,14 @@ import httpx
 from starlette.routing import BaseRoute, Mount, Route
 
 from oo_app.kit.clock import Clock
+from oo_app.sandbox.faults import Faults
 from oo_app.sandbox.signing import Signer
 from oo_app.sandbox.state_file import StateFile
 from oo_app.sandbox.todoist_auth import TodoistAuth
 from oo_app.sandbox.todoist_control import TodoistControl
 from oo_app.sandbox.todoist_door import Door
 from oo_app.sandbox.todoist_grants import Grants
-from oo_app.sandbox.todoist_limits import Faults, Limits
+from oo_app.sandbox.todoist_limits import Limits
 from oo_app.sandbox.todoist_page import TodoistPage
 from oo_app.sandbox.todoist_paging import Pager
 from oo_app.sandbox.todoist_rest import TodoistRest

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from oo_app.sandbox.faults import Faults
 from oo_app.sandbox.pages import page
 from oo_app.sandbox.todoist_grants import CLIENT_ID, CLIENT_SECRET, LEGACY_CLIENT_ID, Code, Grants
-from oo_app.sandbox.todoist_limits import Faults
 
 ACCOUNTS = ("ada", "ben", "author", "new")
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")

@@ -1,20 +1,18 @@
 """The knobs of the sandbox's Todoist that the real one does not have: faults, webhooks, revocation from the outside."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from oo_app.sandbox.faults import Fault, Faults, Settings, read_settings, whole
 from oo_app.sandbox.todoist_errors import invalid_argument
 from oo_app.sandbox.todoist_grants import Grant, Grants
-from oo_app.sandbox.todoist_limits import Fault, Faults
+from oo_app.sandbox.todoist_limits import failure
 from oo_app.sandbox.todoist_store import Store
 from oo_app.sandbox.todoist_webhooks import MODES, Mode, Webhooks
-
-Settings = Mapping[str, Any]
 
 
 class TodoistControl:
@@ -41,13 +39,13 @@ class TodoistControl:
 
     async def _fault(self, request: Request) -> Response:
         asked = await _settings(request)
+        status = whole(asked, "status", 0, invalid_argument)
         fault = Fault(
-            status=_whole(asked, "status", 0) or None,
-            count=_whole(asked, "count", 1),
-            delay_ms=_whole(asked, "delay_ms", 0),
             path=str(asked.get("path") or "/api/v1"),
+            delay_ms=whole(asked, "delay_ms", 0, invalid_argument),
+            refusal=failure(status) if status else None,
         )
-        self._faults.plan(fault)
+        self._faults.plan(fault, whole(asked, "count", 1, invalid_argument))
         return Response(status_code=204)
 
     async def _revoke(self, request: Request) -> Response:
@@ -79,23 +77,10 @@ class TodoistControl:
         return Response(status_code=204)
 
 
-def _whole(asked: Settings, name: str, otherwise: int) -> int:
-    value = asked.get(name)
-    if value is not None and not isinstance(value, int):
-        raise invalid_argument(name, "Must be a whole number")
-    return otherwise if value is None else value
-
-
 def _belongs_to(asked: Settings) -> Callable[[Grant], bool]:
     account = asked.get("account")
     return lambda grant: account is None or grant.account == account
 
 
 async def _settings(request: Request) -> Settings:
-    try:
-        read: Any = json.loads(await request.body() or b"{}")
-    except ValueError as error:
-        raise invalid_argument("body", "Must be JSON") from error
-    if not isinstance(read, dict):
-        raise invalid_argument("body", "Must be an object")
-    return cast("Settings", read)
+    return await read_settings(request, invalid_argument)

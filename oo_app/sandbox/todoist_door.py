@@ -6,9 +6,10 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
+from oo_app.sandbox.faults import Faults
 from oo_app.sandbox.todoist_errors import forbidden, unauthorized
 from oo_app.sandbox.todoist_grants import Grant, Grants
-from oo_app.sandbox.todoist_limits import Faults, Kind, Limits
+from oo_app.sandbox.todoist_limits import Kind, Limits
 from oo_app.sandbox.todoist_store import Account, Store
 from oo_app.sandbox.todoist_webhooks import Webhooks
 

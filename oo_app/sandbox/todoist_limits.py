@@ -1,7 +1,6 @@
-"""What slows the sandbox's Todoist down: its rate limits, and faults that a test asks for."""
+"""What the sandbox's Todoist refuses: calls over its rate limits, and those that a test asks it to."""
 
 from collections import defaultdict, deque
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -33,45 +32,8 @@ class Limits:
         calls.append(now)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What the next calls meet: a wait, a failure or both; `path` limits it to calls whose path contains it."""
-
-    status: int | None
-    count: int
-    delay_ms: int
-    path: str
-
-
-class Faults:
-    """The faults still to be met, in the order they were asked for."""
-
-    def __init__(self, clock: Clock) -> None:
-        """Start without any."""
-        self._clock = clock
-        self._waiting: list[Fault] = []
-
-    def plan(self, fault: Fault) -> None:
-        """Add a fault behind the others."""
-        self._waiting += [fault] * fault.count
-
-    def clear(self) -> None:
-        """Forget what was planned."""
-        self._waiting.clear()
-
-    async def meet(self, path: str) -> None:
-        """Suffer the first fault planned for this path, if there is one."""
-        fault = next((fault for fault in self._waiting if fault.path in path), None)
-        if fault is None:
-            return
-        self._waiting.remove(fault)
-        if fault.delay_ms:
-            await self._clock.sleep(fault.delay_ms / 1000)
-        if fault.status is not None:
-            raise _failure(fault.status)
-
-
-def _failure(status: int) -> TodoistRefused:
+def failure(status: int) -> TodoistRefused:
+    """Return the refusal that a status stands for."""
     match status:
         case 401:
             return unauthorized()
