@@ -1,10 +1,8 @@
 """Facts are delivered after what caused them is stored, also after a crash; a failing handler is tried five times."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -51,16 +49,6 @@ class Heard:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock(NOW)
-
-
-@pytest.fixture
-async def db(tmp_path: Path, migrated: Path, clock: FakeClock) -> AsyncGenerator[Database]:
-    """A migrated database without a runtime around it."""
-    (tmp_path / "oo.db").write_bytes((migrated / "oo.db").read_bytes())
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'oo.db'}", clock)
-    await database.start()
-    yield database
-    await database.stop()
 
 
 def bus_of(db: Database, clock: FakeClock, *handlers: Heard) -> Bus:

@@ -1,11 +1,10 @@
 """Each person's facts in order, several people side by side, and nobody kept waiting by somebody else's handler."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -73,17 +72,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def db(tmp_path: Path, migrated: Path, clock: FakeClock) -> AsyncGenerator[Database]:
+async def db(db: Database) -> Database:
     """A migrated database with some people."""
-    (tmp_path / "oo.db").write_bytes((migrated / "oo.db").read_bytes())
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'oo.db'}", clock)
-    await database.start()
-    async with database.begin() as tx:
+    async with db.begin() as tx:
         for person in PEOPLE:
             row = {"id": person, "email": b"", "role": "user", "created_at": NOW}
             await tx.session.execute(insert(User).values(row))
-    yield database
-    await database.stop()
+    return db
 
 
 def bus_of(db: Database, clock: FakeClock, handler: Handler, handler_s: float = 30) -> Bus:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -14,17 +13,12 @@ from oo_app.kit.db import Database
 from oo_app.kit.jobs import MOST_OF_A_JOB, Job, Jobs, Run
 from oo_app.kit.lease import Lease, LeaseRow
 from oo_app.kit.metrics import Metrics
-from tests.conftest import _copy
 
 
 @pytest.fixture
-async def db(tmp_path: Path, migrated: Path) -> AsyncGenerator[Database]:
-    """A database of the test's own, on the real clock."""
-    _copy(migrated, tmp_path)
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'oo.db'}", Clock())
-    await database.start()
-    yield database
-    await database.stop()
+def clock() -> Clock:
+    """The real clock: APScheduler knows no other."""
+    return Clock()
 
 
 @pytest.fixture

@@ -26,15 +26,6 @@ TAKEN_OVER_WITHIN_S = 30
 PATIENCE_S = 60
 
 
-@pytest.fixture
-async def db(tmp_path: Path, migrated: Path, clock: FakeClock) -> AsyncGenerator[Database]:
-    _copy(migrated, tmp_path)
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'oo.db'}", clock)
-    await database.start()
-    yield database
-    await database.stop()
-
-
 def contender(db: Database, clock: FakeClock, name: str) -> Lease:
     return Lease(db, clock, machine=name)
 

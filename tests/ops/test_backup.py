@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import sqlite3
 import stat
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,23 +15,8 @@ from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import Invalid
 from oo_app.ops.backup import backup, backup_keys
 from oo_app.runtime import Runtime
+from tests.files import names, select
 from tests.people import a_person
-
-
-def select(file: Path, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(file)) as opened:
-        return opened.execute(query).fetchall()
-
-
-def run(file: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(file)) as opened:
-        for statement in statements:
-            opened.execute(statement)
-        opened.commit()
-
-
-def names(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir()}
 
 
 async def test_a_backup_is_a_whole_copy_for_us_alone_and_holds_no_key(rt: Runtime, tmp_path: Path):

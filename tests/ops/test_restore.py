@@ -2,10 +2,8 @@
 
 import asyncio
 import shutil
-import sqlite3
 import stat
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,24 +19,9 @@ from oo_app.ops.restore import restore, restore_keys
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Closing, Item
 from tests.accounts.people import person
+from tests.files import names, run, select
 from tests.outside import on_files_of
 from tests.people import a_person, a_tip, exported, rows
-
-
-def select(file: Path, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(file)) as opened:
-        return opened.execute(query).fetchall()
-
-
-def run(file: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(file)) as opened:
-        for statement in statements:
-            opened.execute(statement)
-        opened.commit()
-
-
-def names(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir()}
 
 
 async def test_a_restore_brings_back_what_was_backed_up(rt: Runtime, tmp_path: Path):
