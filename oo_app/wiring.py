@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from oo_app import ops, signals, tips
+from oo_app import features, ops, signals, tips
 from oo_app.events import (
     STREAMS,
     EventParked,
@@ -29,10 +29,18 @@ def handlers(rt: Runtime) -> Mapping[str, Sequence[Handler]]:
     async def end_gone(event: Delivered) -> None:
         await tips.end_gone(rt, event.payload["user_id"])
 
+    async def fold(event: Delivered) -> None:
+        # A full reading may have dropped what was counted, as of another account: only a recount sees that for sure.
+        counts = features.recount if event.payload.get("is_full") else features.fold
+        await counts(rt, event.payload["user_id"])
+
+    async def recount(event: Delivered) -> None:
+        await features.recount(rt, event.payload["user_id"])
+
     return {
-        SourceDisconnected.subject: (end_gone,),
-        TasksSynced.subject: (end_gone,),
-        TaskCompleted.subject: (credit,),
+        SourceDisconnected.subject: (end_gone, recount),
+        TasksSynced.subject: (end_gone, fold),
+        TaskCompleted.subject: (credit, fold),
     }
 
 
@@ -58,6 +66,8 @@ def jobs(rt: Runtime) -> Sequence[Job]:
         Job("close", 1, lambda: signals.spawn_due_closes(rt), timeout_s=10),
         Job("sync", 1, lambda: signals.sync_due(rt), timeout_s=10),
         Job("settle", 60, lambda: tips.settle(rt)),
+        Job("freshness", 600, lambda: tips.note_freshness(rt)),
+        Job("profiles", 600, lambda: features.recount_due(rt), timeout_s=300),
         Job("purge", 3600, lambda: ops.purge(rt), timeout_s=600),
     )
 

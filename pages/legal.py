@@ -41,6 +41,7 @@ PRIVACY: Sections = (
         (
             "Your email address and how you sign in. Permission to use each app you connect, and your open items.",
             "Of a calendar: when its entries are, what they are called, and whether they keep you busy; nothing else.",
+            "What you completed in the last three months, and how much of it at which hour of the week.",
             "Which tips you were shown, how long they were on your screen, and what you answered. Your preferences.",
         ),
     ),

@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -14,13 +14,14 @@ from oo_app import accounts, connections, tips
 from oo_app.kit.errors import Conflict, Invalid, NotFound
 from oo_app.runtime import current
 from state.base import MISFIT, AppState, text, text_or_none, whole_or_none
-from state.words import counted, due_in_words
+from state.words import ago, counted, due_in_words
 
 SILENCES = {
     "no_source": "Connect an app, and oO will show you one thing at a time.",
     "nothing_suitable": "Nothing needs you right now.",
     "resting": "oO is resting until you wake it.",
 }
+JUST_NOW = timedelta(minutes=1)
 UNDO_S = 5  # how long the style sheet shows it
 NOTED = "Noted. A quiet note will come once oO can send one; Settings takes it back."
 UNREAD = "Your tasks could not be read yet."
@@ -198,7 +199,7 @@ def drawn(served: tips.Served, zone: str) -> Card:
         source=source.title if source else "",
         source_url=tip.source_url if tip.source_url and tip.source_url.startswith(safe_links()) else "",
         due=due_in_words(tip.due, current().clock.now(), ZoneInfo(zone)),
-        why=why(served),
+        why=why(served, current().clock.now()),
     )
 
 
@@ -212,8 +213,22 @@ def size(content: str) -> str:
     return next(name for most, name in LENGTHS if len(content) <= most)
 
 
-def why(served: tips.Served) -> str:
-    """Say in one sentence how the tip was chosen, and no more than is true."""
+def why(served: tips.Served, now: datetime) -> str:
+    """Say how the tip was chosen, and from what that had not been read for too long; no more than is true."""
     if served.candidates == 1:
-        return "It was the only thing open to choose from."
-    return f"Chosen by chance from your {counted(served.candidates, 'open task')}."
+        chosen = "It was the only thing open to choose from."
+    else:
+        chosen = f"Chosen by chance from your {counted(served.candidates, 'open task')}."
+    return " ".join([chosen, *(_told_late(late, served.served_at, now) for late in served.stale)])
+
+
+def _told_late(late: tips.Late, served_at: datetime, now: datetime) -> str:
+    """Say when a source had last been read: as seen from now while that is when the tip was chosen."""
+    source = connections.sources_by_name().get(late.source)
+    name = source.title if source else "One of your apps"
+    if late.age is None:
+        return f"{name} had not been read yet."
+    told = ago(served_at - late.age, served_at)
+    if now - served_at < JUST_NOW:
+        return f"{name} was last read {told}."
+    return f"{name} had last been read {told.removesuffix(' ago')} before."

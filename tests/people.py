@@ -14,7 +14,7 @@ from oo_app.connections.models import Connection
 from oo_app.kit.crypto import PersonVault, Place, hash_token, new_token
 from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
-from oo_app.signals.models import Item
+from oo_app.signals.models import CalendarEvent, Item
 from oo_app.tips.models import Decision, Impression, Reward
 
 AS_LONG_AS_A_TEST = timedelta(days=365)
@@ -59,13 +59,36 @@ async def a_task(rt: Runtime, person: Somebody, *, content: str = "Water the pla
     return item.id
 
 
-def a_connection(vault: PersonVault, user_id: str, now: datetime) -> Connection:
-    """Make a connection to Todoist."""
+async def a_calendar(rt: Runtime, person: Somebody, *busy: tuple[datetime, datetime], **read: Any) -> str:
+    """Connect a calendar that keeps the person busy at the given times; return the connection's id."""
+    vault = await rt.vault.for_user(person.id)
+    async with rt.db.begin() as tx:
+        connection = a_connection(vault, person.id, tx.now, source="ical")
+        tx.session.add(connection.sqlmodel_update(read))
+        await tx.session.flush()
+        for number, (starts_at, ends_at) in enumerate(busy):
+            entry_id = new_id(tx.now)
+            tx.session.add(
+                CalendarEvent(
+                    id=entry_id,
+                    user_id=person.id,
+                    connection_id=connection.id,
+                    external_id=f"e{number}",
+                    starts_at=starts_at,
+                    ends_at=ends_at,
+                    title=vault.seal("Meeting", Place("calendar_event", entry_id, "title")),
+                )
+            )
+    return connection.id
+
+
+def a_connection(vault: PersonVault, user_id: str, now: datetime, source: str = "todoist") -> Connection:
+    """Make a connection, to Todoist unless told otherwise."""
     connection_id = new_id(now)
     return Connection(
         id=connection_id,
         user_id=user_id,
-        source="todoist",
+        source=source,
         access_token=vault.seal("an-access-token", Place("connection", connection_id, "access_token")),
         refresh_token=vault.seal("a-refresh-token", Place("connection", connection_id, "refresh_token")),
         connected_at=now,

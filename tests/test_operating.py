@@ -134,7 +134,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_new_installation(run: Command, tm
 
     assert ran.code == 0
     assert set(findings(ran).values()) == {True}
-    assert len(findings(ran)) == 10
+    assert len(findings(ran)) == 11
     assert not (tmp_path / "oo.db").exists()
 
 

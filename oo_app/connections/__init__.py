@@ -4,6 +4,8 @@ from oo_app.connections.oauth import REVOKE_TIMEOUT_S, finish, revoke, start, wi
 from oo_app.connections.service import (
     ConnectionView,
     Reading,
+    SourceAge,
+    ages,
     claim_due,
     connect,
     count_needing_attention,
@@ -36,6 +38,8 @@ __all__ = [
     "Found",
     "Held",
     "Reading",
+    "SourceAge",
+    "ages",
     "claim_due",
     "connect",
     "connection_id_of",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 from sqlmodel import col
 
 from oo_app.connections.models import Connection
@@ -220,6 +220,33 @@ async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:
         if (await tx.session.execute(mine)).scalar_one_or_none() is not None:
             tx.emit(SourceDisconnected(user_id, source_name))
     return revoked
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAge:
+    """How a source's connections stand, those left out that only their person can mend: how many, how many late.
+
+    `oldest` is the time since the reading that lies back furthest, or since connecting where there was none.
+    """
+
+    source: str
+    connections: int
+    late: int
+    oldest: timedelta
+
+
+async def ages(rt: Runtime) -> Sequence[SourceAge]:
+    """Tell of every source that is connected how fresh it is, with one query."""
+    now = rt.clock.now()
+    read_at = func.coalesce(col(Connection.last_read_at), col(Connection.connected_at))
+    limits = {name: now - source.late_after(rt.settings) for name, source in sources_by_name().items()}
+    is_late = or_(*(and_(col(Connection.source) == name, read_at < limit) for name, limit in limits.items()))
+    query = (
+        select(col(Connection.source), func.count(), func.sum(case((is_late, 1), else_=0)), func.min(read_at))
+        .where(col(Connection.needs_attention).is_(False))
+        .group_by(col(Connection.source))
+    )
+    return [SourceAge(name, count, late, now - oldest) for name, count, late, oldest in await rt.db.fetch(query, {})]
 
 
 async def count_needing_attention(rt: Runtime) -> int:

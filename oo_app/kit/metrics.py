@@ -43,6 +43,9 @@ class Metrics:
 
         self.stages = self._histogram("oo_recommend_stage_seconds", "Stages of choosing a tip.", FAST, "stage")
         self.decisions = self._counter("oo_decisions", "Decisions by policy.", "policy", "is_fallback")
+        self.feature_breaches = self._counter(
+            "oo_feature_breaches", "Decisions made from a feature older than its source promises.", "feature"
+        )
         self.reactions = self._counter("oo_reactions", "Reactions by action.", "action", "surface")
         self.rewards = self._counter("oo_rewards", "Rewards by cause.", "cause")
 
@@ -53,6 +56,9 @@ class Metrics:
         self.closes = self._counter("oo_closes", "Tries to complete an item at its source.", "source", "outcome")
         self.closes_waiting = self._gauge("oo_closes_waiting", "Completions that no source has taken yet.")
         self.closes_oldest = self._gauge("oo_closes_oldest_seconds", "How long ago the oldest of them was asked for.")
+        self.source_age = self._gauge(
+            "oo_source_age_seconds", "How long ago the healthy connection was read that waits longest.", "source"
+        )
         self.attention = self._gauge("oo_connections_needing_attention", "Connections only a person can mend.")
 
         self.handler_failures = self._counter("oo_handler_failures", "Events a handler failed on.", "subject")

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from oo_app import accounts
+from oo_app import accounts, connections, features
 from oo_app.kit import log
 from oo_app.kit.config import SettingsError
 from oo_app.kit.errors import OoError
@@ -21,6 +21,7 @@ from oo_app.ops.migrations import head
 from oo_app.runtime import Runtime
 
 LEAST_FREE_BYTES = 500 * 1024 * 1024
+NOTED_LATELY = timedelta(hours=3)
 CLOCK_SLACK = timedelta(minutes=5)
 
 _log = log.get(__name__)
@@ -164,6 +165,21 @@ async def _jobs(rt: Runtime) -> tuple[bool, str]:
     )
 
 
+async def _sources(rt: Runtime) -> tuple[bool, str]:
+    """Tell how the sources kept their freshness in the last hour that was noted: not in order when most were late."""
+    if not _is_there(rt) or not await is_ready(rt, head()):
+        return True, "none to look at yet"
+    lately = await features.freshness(rt, rt.clock.now() - NOTED_LATELY)
+    noted = [each for each in lately if each.kind == "source" and each.checked]
+    last = [each for each in noted if each.hour == noted[-1].hour]
+    said = [
+        f"{connections.sources_by_name()[each.name].title}: {each.breaches} of {each.checked} read too late"
+        for each in last
+        if each.name in connections.sources_by_name()
+    ]
+    return not any(2 * each.breaches > each.checked for each in last), "; ".join(said) or "nothing noted lately"
+
+
 PROBES: tuple[tuple[str, Probe], ...] = (
     ("data folder", _data_folder),
     ("disk", _disk),
@@ -175,6 +191,7 @@ PROBES: tuple[tuple[str, Probe], ...] = (
     ("key backups", _key_backups),
     ("jobs", _jobs),
     ("mirror", _mirror),
+    ("sources", _sources),
 )
 
 

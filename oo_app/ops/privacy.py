@@ -24,7 +24,7 @@ SECRET_COLUMNS = frozenset(
 )
 SECRET_IDS = frozenset({"session", "flow"})  # hashes of what a browser holds
 NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # float64, as a decision logs them
-JSON_COLUMNS = frozenset({"candidate_ids", "payload"})
+JSON_COLUMNS = frozenset({"candidate_ids", "payload", "counts", "stale", "missing"})
 FLOAT_BYTES = 8
 BATCH = 20
 MOST_HELD = 500
@@ -151,20 +151,21 @@ def _readable(vault: PersonVault, table: Table, row: dict[str, Any]) -> dict[str
             shown[name] = list(struct.unpack(f"{len(value) // FLOAT_BYTES}d", value))
         elif value is not None and isinstance(table.c[name].type, LargeBinary):
             shown[name] = vault.open(value, Place(table.name, str(row["id"]), name))
+    if table.name == "profile":
+        shown["counts"] = features.by_weekday(shown["counts"])
     return _named(shown) if table.name == "decision" else shown
 
 
 def _named(decision: dict[str, Any]) -> dict[str, Any]:
     """Give a decision's numbers the names of their features, and each candidate its own."""
-    if decision["schema_version"] != features.SCHEMA or not decision["context"]:
+    if decision["schema_version"] not in features.COLUMNS or not decision["context"]:
         return decision
+    of_candidates, of_context = features.COLUMNS[decision["schema_version"]]
     numbers = iter(decision.pop("candidates"))
     columns = zip(decision.pop("candidate_ids"), decision.pop("scores"), decision.pop("propensities"), strict=True)
     candidates = [
-        {"item_id": item_id, "score": score, "propensity": propensity}
-        | {feature.__name__: next(numbers) for feature in features.CANDIDATE_FEATURES}
+        {"item_id": item_id, "score": score, "propensity": propensity} | {name: next(numbers) for name in of_candidates}
         for item_id, score, propensity in columns
     ]
-    names = [feature.__name__ for feature in features.CONTEXT_FEATURES]
-    context = dict(zip(names, decision.pop("context"), strict=True))
+    context = dict(zip(of_context, decision.pop("context"), strict=True))
     return decision | {"context": context, "candidates": candidates}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from oo_app import accounts, signals, tips
+from oo_app import accounts, features, signals, tips
 from oo_app.events import MirrorSkipped
 from oo_app.kit import log
 from oo_app.kit.errors import OoError, Unavailable
@@ -52,6 +52,7 @@ RULES: tuple[Rule, ...] = (
     Rule("deliveries", "7 days", "a webhook's body says no more than its reading", signals.purge_deliveries),
     Rule("past_events", "7 days", "what is over says nothing of free time", signals.purge_past_events),
     Rule("completions", "100 days", "habits are read from three months", signals.purge_completions),
+    Rule("freshness", "90 days", "how fresh features were is compared over a quarter", features.purge_freshness),
     Rule("key_backups", "7 days", "with an older copy the deleted could be read", _key_backups),
 )
 

@@ -1,5 +1,6 @@
 """What sources hold: reading them, the items, and completions sent back."""
 
+from oo_app.signals.agenda import Busy, agenda, completions, count_completions
 from oo_app.signals.closing import (
     Backlog,
     backlog,
@@ -14,18 +15,24 @@ from oo_app.signals.closing import (
     waiting,
 )
 from oo_app.signals.leaving import Left, leave
+from oo_app.signals.merge import LABEL_BITS
 from oo_app.signals.open_items import OpenItem, Words, find_open, open_items, words
 from oo_app.signals.retention import purge_completions, purge_deliveries, purge_past_events
 from oo_app.signals.sync import first_reading, moment, refresh, spawn_sync, stale, sync, sync_due
 from oo_app.signals.webhooks import receive
 
 __all__ = [
+    "LABEL_BITS",
     "Backlog",
+    "Busy",
     "Left",
     "OpenItem",
     "Words",
+    "agenda",
     "backlog",
     "cancel_close",
+    "completions",
+    "count_completions",
     "deliver_close",
     "deliver_closes",
     "drop_uncertain",

@@ -27,6 +27,9 @@ class OpenItem(NamedTuple):
     priority: int
     is_recurring: bool
     minutes: int | None
+    label_count: int
+    label_bits: int
+    postponed: int
     created_at: datetime
     sealed_content: bytes
     sealed_detail: bytes
@@ -51,6 +54,9 @@ _COLUMNS = (
     col(Item.priority),
     col(Item.is_recurring),
     col(Item.minutes),
+    col(Item.label_count),
+    col(Item.label_bits),
+    col(Item.postponed),
     col(Item.created_at),
     col(Item.content),
     col(Item.detail),

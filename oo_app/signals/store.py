@@ -55,7 +55,7 @@ async def store(rt: Runtime, connection: Held, pull: Pull, hints: Hints) -> None
             await _hasten_closes(tx, connection.id)
         if pull.owner and pull.owner.time_zone:
             await suggest_time_zone(tx, connection.user_id, pull.owner.time_zone)
-        if changes.items:
+        if changes.items or changes.facts or is_other_owner:
             tx.emit(TasksSynced(connection.user_id, connection.id, changes.items, pull.is_full))
         if changes.events:
             tx.emit(CalendarSynced(connection.user_id, connection.id, changes.events, pull.is_full))

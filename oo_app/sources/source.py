@@ -15,6 +15,7 @@ from oo_app.sources.facts import Completion, Pull
 Asks = Literal["consent", "address", "login"]
 Kind = Literal["task", "event"]
 UTC_ZONE = ZoneInfo("UTC")
+LEAST_LATE_AFTER = timedelta(minutes=15)  # one failed reading is made up for within that
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,10 @@ class Source:
     def every(self, settings: Settings) -> timedelta:
         """Return how often it is read without being asked."""
         return timedelta(minutes=10)
+
+    def late_after(self, settings: Settings) -> timedelta:
+        """Return the age from which what was read of it is late: the freshness that features of it promise."""
+        return max(2 * self.every(settings), LEAST_LATE_AFTER)
 
     def takes_channels(self, settings: Settings) -> bool:
         """Whether push channels can be had here: over https, since a source sends to nothing else."""

@@ -1,8 +1,10 @@
 """The heart: one tip, one reaction, its reward."""
 
 from oo_app.events import Action, Surface
+from oo_app.features import Late
 from oo_app.tips.credit import credit
 from oo_app.tips.expiry import end_gone, settle
+from oo_app.tips.quality import note_freshness
 from oo_app.tips.react import SNOOZES, react, undoable
 from oo_app.tips.recommend import mark_seen, recommend
 from oo_app.tips.results import ACTIONS, Nothing, Outcome, Reason, Served, Snooze, Tip, Undoable
@@ -12,6 +14,7 @@ __all__ = [
     "ACTIONS",
     "SNOOZES",
     "Action",
+    "Late",
     "Nothing",
     "Outcome",
     "Reason",
@@ -23,6 +26,7 @@ __all__ = [
     "credit",
     "end_gone",
     "mark_seen",
+    "note_freshness",
     "purge_details",
     "react",
     "recommend",

@@ -14,7 +14,9 @@ IMPRESSION = "impression.id"
 class Decision(SQLModel, table=True):
     """One choice with all it takes to replay it. Arrays are float64 in C order: candidates (n, m), the rest (n,).
 
-    The details (context, candidates, scores, propensities) are blanked after thirty days.
+    The details (context, candidates, scores, propensities) are blanked after thirty days. `stale` is a JSON object of
+    the sources that were late then, with their age in seconds (null: never read), `missing` one of the features that
+    could not be known, with how many values.
     """
 
     __table_args__ = (Index("ix_decision_detailed", "at", sqlite_where=text("length(context) > 0")),)
@@ -35,6 +37,8 @@ class Decision(SQLModel, table=True):
     propensities: bytes
     chosen: int
     latency_ms: float
+    stale: str = "{}"
+    missing: str = "{}"
 
 
 class Impression(SQLModel, table=True):
@@ -43,6 +47,7 @@ class Impression(SQLModel, table=True):
     __table_args__ = (
         Index("uq_impression_open", "user_id", unique=True, sqlite_where=text("closed_at IS NULL")),
         Index("ix_impression_ended", "user_id", "closed_at"),
+        Index("ix_impression_lately", "user_id", "served_at"),
     )
 
     id: str = Field(primary_key=True, max_length=36)

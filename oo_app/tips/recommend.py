@@ -25,14 +25,17 @@ from oo_app.kit.db import UtcDateTime
 from oo_app.kit.errors import NotFound
 from oo_app.kit.ids import new_id, new_seed
 from oo_app.runtime import Runtime
+from oo_app.tips.dose import dose
 from oo_app.tips.expiry import end_gone, expired_at, settle
 from oo_app.tips.models import Decision, Hold, Impression, Reaction
+from oo_app.tips.quality import read_stale, stale_text
 from oo_app.tips.render import render
 from oo_app.tips.results import Nothing, Reason, Served
 
 REFRESH_WAIT_S = 0.8
 JUST_REACTED = timedelta(seconds=10)
 POLICY_BUDGET_S = 0.25
+MANY = 1000  # candidates; computing the features of more would keep everybody waiting for more than six milliseconds
 
 # Built once: a statement made anew for each call costs as much as running it.
 _OPEN = (
@@ -48,6 +51,7 @@ _OPEN = (
         col(Decision.candidates),
         col(Decision.candidate_ids),
         col(Decision.chosen),
+        col(Decision.stale),
     )
     .join(Decision, col(Decision.id) == col(Impression.decision_id))
     .where(col(Impression.user_id) == bindparam("user_id"), col(Impression.closed_at).is_(None))
@@ -64,11 +68,11 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What there is to choose from (n candidates, m features), and what is known about the moment."""
+    """What there is to choose from, what is known about it and the moment, and which sources were late then."""
 
     items: Sequence[signals.OpenItem]
-    context: Array
-    candidates: Array
+    known: features.Snapshot
+    stale: tuple[features.Late, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
         wait_s = 0 if await _just_reacted(rt, user_id) else REFRESH_WAIT_S
         with rt.metrics.stages.labels("refresh").time():
             await signals.refresh(rt, stale, wait_s=wait_s)
+            known = await readings(rt, user_id)
     if served := await _open_one(rt, user_id, chosen.zone):
         return served
     # Only after that: items read earlier could still hold one that another tab has just answered.
@@ -106,8 +111,10 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
         items = await signals.open_items(rt, user_id, sleeping=_SLEEPING)
     if not items:
         return Nothing("nothing_suitable")
+    with rt.metrics.stages.labels("features").time():
+        scene = await _look(rt, features.Whose(user_id, chosen.zone, known), items)
     with rt.metrics.stages.labels("rank").time():
-        choice = await _choose(rt, items, chosen.zone)
+        choice = await _choose(rt, scene)
     if served := await _serve(rt, user_id, surface, choice, zone=chosen.zone, began=began):
         return served
     return await _open_one(rt, user_id, chosen.zone) or Nothing("nothing_suitable")
@@ -154,6 +161,7 @@ async def _open_one(rt: Runtime, user_id: str, zone: ZoneInfo) -> Served | None:
         reasons=_told_reasons(rt, shown),
         candidates=len(json.loads(shown.candidate_ids)),
         served_at=shown.served_at,
+        stale=read_stale(shown.stale),
     )
 
 
@@ -166,9 +174,20 @@ def _told_reasons(rt: Runtime, shown: Row[*tuple[Any, ...]]) -> tuple[Reason, ..
     return _reasons(policy, np.frombuffer(shown.context), candidates, shown.chosen)
 
 
-async def _choose(rt: Runtime, items: Sequence[signals.OpenItem], zone: ZoneInfo) -> _Choice:
+async def _look(rt: Runtime, whose: features.Whose, items: Sequence[signals.OpenItem]) -> _Scene:
+    """Take in everything at one instant."""
+    now = rt.clock.now()
+    lately = await dose(rt, whose.user_id, whose.zone, now)
+    moment = await features.look(rt, whose, now, dose=lately, open_items=len(items))
+    if len(items) > MANY:
+        known = await asyncio.to_thread(features.snapshot, moment, items)
+    else:
+        known = features.snapshot(moment, items)
+    return _Scene(items, known, features.late(rt, whose.readings, now))
+
+
+async def _choose(rt: Runtime, scene: _Scene) -> _Choice:
     """Rank within the time budget; a policy that raises or is late is replaced by `random`, and the log says so."""
-    scene = _Scene(items, *features.snapshot(features.moment(rt.clock.now(), zone, items), items))
     seed = new_seed()
     try:
         async with rt.clock.timeout(POLICY_BUDGET_S):
@@ -180,10 +199,11 @@ async def _choose(rt: Runtime, items: Sequence[signals.OpenItem], zone: ZoneInfo
 
 def _ranked(policy: Policy, scene: _Scene, seed: int) -> _Choice:
     """Rank and draw; the draw has a stream of its own, so that it replays whatever the policy took from the seed."""
-    ranking = policy.rank(scene.context, scene.candidates, np.random.default_rng(seed))
+    known = scene.known
+    ranking = policy.rank(known.context, known.candidates, np.random.default_rng(seed))
     ranking = checked(ranking, len(scene.items))
     index = draw(ranking.propensities, np.random.default_rng([seed, 1]))
-    reasons = _reasons(policy, scene.context, scene.candidates, index)
+    reasons = _reasons(policy, known.context, known.candidates, index)
     return _Choice(scene, policy, seed, ranking, index, reasons)
 
 
@@ -222,9 +242,19 @@ async def _serve(
     except (IntegrityError, NotFound):  # the latter: the item, or the person, went at the same moment
         return None
     rt.metrics.decisions.labels(choice.policy.name, str(choice.is_fallback).lower()).inc()
+    for name in {name for each in choice.scene.stale for name in features.fed_by(each.source)}:
+        rt.metrics.feature_breaches.labels(name).inc()
     _log.info("decided", decision_id=decision_id, impression_id=impression_id, policy=choice.policy.name)
-    count = len(choice.scene.items)
-    return Served(tip, choice.policy.name, choice.policy.version, propensity, choice.reasons, count, now)
+    return Served(
+        tip=tip,
+        policy=choice.policy.name,
+        policy_version=choice.policy.version,
+        propensity=propensity,
+        reasons=choice.reasons,
+        candidates=len(choice.scene.items),
+        served_at=now,
+        stale=choice.scene.stale,
+    )
 
 
 def _row(choice: _Choice) -> dict[str, object]:
@@ -235,12 +265,14 @@ def _row(choice: _Choice) -> dict[str, object]:
         "is_fallback": choice.is_fallback,
         "seed": choice.seed,
         "schema_version": features.SCHEMA,
-        "context": choice.scene.context.tobytes(),
+        "context": choice.scene.known.context.tobytes(),
         "candidate_ids": json.dumps([item.id for item in choice.scene.items]),
-        "candidates": choice.scene.candidates.tobytes(),
+        "candidates": choice.scene.known.candidates.tobytes(),
         "scores": choice.ranking.scores.tobytes(),
         "propensities": choice.ranking.propensities.tobytes(),
         "chosen": choice.index,
+        "stale": stale_text(choice.scene.stale),
+        "missing": json.dumps(choice.scene.known.missing),
     }
 
 
@@ -248,7 +280,7 @@ def _reasons(policy: Policy, context: Array, candidates: Array, chosen: int) -> 
     """Name the features that moved the choice; a feature that moved nothing is not a reason."""
     contributions = policy.explain(context, candidates, chosen)
     return tuple(
-        Reason(feature.__name__, float(candidates[chosen, column]), float(contributions[column]))
+        Reason(feature.name, float(candidates[chosen, column]), float(contributions[column]))
         for column, feature in enumerate(features.CANDIDATE_FEATURES)
         if contributions[column] != 0.0
     )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from oo_app.events import Action
+from oo_app.features import Late
 
 Snooze = Literal["later_today", "tomorrow", "not_this_week", "too_big", "not_for_me"]
 Silence = Literal["no_source", "nothing_suitable", "resting"]
@@ -38,7 +39,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A tip, and the honest account of how it was chosen."""
+    """A tip, and the honest account of how it was chosen. `stale`: what was read too long before, at `served_at`."""
 
     tip: Tip
     policy: str
@@ -47,6 +48,7 @@ class Served:
     reasons: tuple[Reason, ...]
     candidates: int
     served_at: datetime
+    stale: tuple[Late, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,3 +48,6 @@ async def _look(rt: Runtime) -> None:
     rt.metrics.closes_waiting.set(closings.waiting)
     rt.metrics.closes_oldest.set(closings.oldest.total_seconds())
     rt.metrics.attention.set(await connections.count_needing_attention(rt))
+    rt.metrics.source_age.clear()
+    for each in await connections.ages(rt):
+        rt.metrics.source_age.labels(each.source).set(each.oldest.total_seconds())

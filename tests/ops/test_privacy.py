@@ -6,17 +6,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlmodel import SQLModel
 
-from oo_app import accounts, ops
+from oo_app import accounts, features, ops, tips
 from oo_app.connections import connection_id_of
+from oo_app.kit.clock import FakeClock
 from oo_app.kit.crypto import Place
 from oo_app.kit.errors import Invalid, NotFound
 from oo_app.ops.privacy import _tables_of_people
 from oo_app.runtime import Runtime
 from oo_app.signals.models import CalendarEvent, Item, PushChannel
+from oo_app.tips.models import Decision
 from tests.browser import Browser
 from tests.deliveries import a_delivery
 from tests.outside import lies_readable, sent, turn
@@ -91,13 +94,33 @@ async def test_an_export_is_readable(rt: Runtime, ada: Browser):
     assert {"Call Mum", "Dentist"} <= {item["content"] for item in held["item"]}
     assert sorted(reaction["action"] for reaction in held["reaction"]) == ["dismiss", "done", "snooze"]
     decision = held["decision"][0]
-    assert set(decision["context"]) == {"hour_of_day", "day_of_week", "open_items"}
+    assert list(decision["context"]) == [feature.name for feature in features.CONTEXT_FEATURES]
+    assert decision["missing"]["free_minutes"] == 1
+    assert decision["stale"] == {}
     assert sum(candidate["propensity"] for candidate in decision["candidates"]) == pytest.approx(1)
     known = {item["id"]: item for item in held["item"]}
     assert all(candidate["priority"] == known[candidate["item_id"]]["priority"] for candidate in decision["candidates"])
     assert [token["name"] for token in held["api_token"]] == ["My terminal"]
     assert all(isinstance(event["payload"], dict) for event in held["outbox"])
     assert held["preferences"][0]["time_zone"] == "Europe/Berlin"
+
+
+async def test_a_decision_of_an_earlier_schema_is_taken_along_by_its_own_names(rt: Runtime, clock: FakeClock):
+    ada = await a_person(rt, tasks=2)
+    await a_tip(rt, ada.id)
+    old = {"schema_version": "1", "context": np.arange(3.0).tobytes(), "candidates": np.arange(12.0).tobytes()}
+    async with rt.db.begin() as tx:
+        await tx.session.execute(update(Decision).values(**old))
+
+    (kept,) = (await exported(rt, ada.id))["decision"]
+
+    assert kept["context"] == {"hour_of_day": 0.0, "day_of_week": 1.0, "open_items": 2.0}
+    assert [candidate["priority"] for candidate in kept["candidates"]] == [4.0, 10.0]
+    served = await a_tip(rt, ada.id)  # still open: shown again, its reasons no longer told
+    assert served.reasons == ()
+    clock.advance(timedelta(days=31))
+    assert await tips.purge_details(rt, 10) == 1
+    assert (await exported(rt, ada.id))["decision"][0]["context"] == []
 
 
 async def test_an_export_holds_no_token(rt: Runtime, ada: Browser):

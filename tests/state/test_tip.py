@@ -303,11 +303,27 @@ async def test_a_link_that_is_not_https_is_not_drawn(tab: Tab) -> None:
     assert page.card.source_url == ""
 
 
-def served(policy: str, candidates: int) -> tips.Served:
+SERVED_AT = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def served(policy: str, candidates: int, *stale: tips.Late) -> tips.Served:
     tip = tips.Tip("i", "p", "task", "Call Mum", None, "todoist", None, None, tips.ACTIONS)
-    return tips.Served(tip, policy, "1", 1 / candidates, (), candidates, datetime(2026, 11, 23, tzinfo=UTC))
+    return tips.Served(tip, policy, "1", 1 / candidates, (), candidates, SERVED_AT, stale)
 
 
 def test_why_is_honest_about_chance() -> None:
-    assert why(served("random", 38)) == "Chosen by chance from your 38 open tasks."
-    assert why(served("random", 1)) == "It was the only thing open to choose from."
+    assert why(served("random", 38), SERVED_AT) == "Chosen by chance from your 38 open tasks."
+    assert why(served("random", 1), SERVED_AT) == "It was the only thing open to choose from."
+
+
+@pytest.mark.parametrize(
+    ("late", "later", "told"),
+    [
+        (tips.Late("todoist", timedelta(hours=3)), timedelta(0), "Todoist was last read 3 hours ago."),
+        (tips.Late("todoist", timedelta(hours=3)), timedelta(hours=2), "Todoist had last been read 3 hours before."),
+        (tips.Late("ical", None), timedelta(0), "Calendar feed had not been read yet."),
+        (tips.Late("gone", timedelta(days=1)), timedelta(0), "One of your apps was last read 1 day ago."),
+    ],
+)
+def test_why_tells_what_was_read_too_long_ago(late: tips.Late, later: timedelta, told: str) -> None:
+    assert why(served("random", 2, late), SERVED_AT + later) == f"Chosen by chance from your 2 open tasks. {told}"

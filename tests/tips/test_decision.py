@@ -1,6 +1,7 @@
 """The pipeline's log: any decision can be replayed to the same answer, whatever the policy did."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -71,9 +72,10 @@ async def test_a_decision_holds_everything_it_was_made_from(rt: Runtime, clock: 
     kept = await decision(rt, served.tip.impression_id)
     ids = json.loads(kept.candidate_ids)
     candidates = np.frombuffer(kept.candidates).reshape(len(ids), -1)
-    columns = [feature.__name__ for feature in features.CANDIDATE_FEATURES]
+    columns = [feature.name for feature in features.CANDIDATE_FEATURES]
     assert sorted(ids) == sorted(items)
-    assert np.frombuffer(kept.context).tolist() == [10.0, 0.0, 3.0]  # ten o'clock in Berlin, Monday, three items
+    assert np.frombuffer(kept.context)[:3].tolist() == [10.0, 0.0, 3.0]  # ten o'clock in Berlin, Monday, three items
+    assert len(np.frombuffer(kept.context)) == len(features.CONTEXT_FEATURES)
     assert candidates[:, columns.index("priority")].tolist() == [items.index(item) + 1 for item in ids]
     assert candidates[:, columns.index("days_until_due")].tolist() == [items.index(item) - 1 for item in ids]
     assert np.frombuffer(kept.propensities).tolist() == [1 / 3] * 3
@@ -91,6 +93,16 @@ async def test_what_is_served_says_how_it_was_chosen(rt: Runtime):
 
     assert (served.policy, served.policy_version, served.propensity) == ("random", "1", 0.25)
     assert (served.candidates, served.reasons) == (4, ())
+
+
+async def test_many_candidates_come_to_the_same_numbers(rt: Runtime, monkeypatch: pytest.MonkeyPatch):
+    ada, ben = await a_person(rt, "ada"), await a_person(rt, "ben")
+    few = await decision(rt, (await a_tip(rt, ada.id)).tip.impression_id)
+    monkeypatch.setattr(sys.modules["oo_app.tips.recommend"], "MANY", 2)
+
+    many = await decision(rt, (await a_tip(rt, ben.id)).tip.impression_id)
+
+    assert (many.context, many.candidates, many.missing) == (few.context, few.candidates, few.missing)
 
 
 @pytest.mark.parametrize("ranks", [certain, by_chance])
@@ -179,7 +191,7 @@ async def test_a_policy_within_its_budget_is_no_fallback(rt: Runtime):
 
 
 async def test_reasons_name_the_features_that_moved_the_choice_each_time_it_is_asked_for(rt: Runtime):
-    columns = [feature.__name__ for feature in features.CANDIDATE_FEATURES]
+    columns = [feature.name for feature in features.CANDIDATE_FEATURES]
 
     def by_priority(_context: Array, candidates: Array, chosen: int) -> Array:
         moved = np.zeros(len(columns))

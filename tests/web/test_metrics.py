@@ -99,7 +99,7 @@ async def test_a_decision_and_its_reaction_are_counted_once(rt: Runtime, ada: Br
     assert value(rt.metrics, "oo_decisions_total", policy="random", is_fallback="false") == 1
     assert value(rt.metrics, "oo_reactions_total", action="dismiss", surface="web") == 1
     assert value(rt.metrics, "oo_rewards_total", cause="reaction") == 1
-    for stage in ("refresh", "candidates", "rank", "render", "write"):
+    for stage in ("refresh", "candidates", "features", "rank", "render", "write"):
         assert value(rt.metrics, "oo_recommend_stage_seconds_count", stage=stage) == 1
     assert value(rt.metrics, "oo_recommend_stage_seconds_count", stage="read") == 2
 
@@ -125,6 +125,16 @@ async def test_readings_are_counted_by_outcome(rt: Runtime, ada: Browser, clock:
 
     assert value(rt.metrics, "oo_sync_seconds_count", source="todoist", outcome="read") == 1
     assert value(rt.metrics, "oo_sync_seconds_count", source="todoist", outcome="down") == 1
+
+
+async def test_the_age_of_a_source_is_told_while_somebody_has_it(rt: Runtime, ada: Browser, clock: FakeClock):
+    clock.advance(timedelta(minutes=25))
+    await ada.get("/metrics")
+    assert value(rt.metrics, "oo_source_age_seconds", source="todoist") == pytest.approx(1500, abs=5)
+
+    await ada.client.delete("/api/v1/connections/todoist", headers={"Origin": rt.settings.base_url})
+    await ada.get("/metrics")
+    assert value(rt.metrics, "oo_source_age_seconds", source="todoist") is None
 
 
 async def test_completions_are_counted_by_outcome_and_what_waits_is_told(rt: Runtime, ada: Browser, clock: FakeClock):
