@@ -20,11 +20,11 @@ run: ## install what is missing, build, migrate and serve on http://localhost:80
 
 test: ## the whole test suite, with browser and servers, installing what it needs
 	$(setup) test
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2
 
-test-fast: ## the tests without browser and servers
+test-fast: ## the tests without browser and servers, and without those that take seconds each
 	$(setup) dev
-	@.venv/bin/python -m pytest -n 2 -m "not browser and not server"
+	@.venv/bin/python -m pytest -n 2 -m "not browser and not server and not long"
 
 bench: ## print the benchmarks
 	$(setup) test

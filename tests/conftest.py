@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -24,6 +25,10 @@ from oo_app.runtime import Runtime, build, use
 from oo_app.serve import migrate
 from tests.browser import Browser
 from tests.commands import run  # noqa: F401 -- a fixture of all tests
+
+# How long an example takes is the machine's business: with another program beside it, any may take long once.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday morning
 KEY = "0123456789abcdef0123456789abcdef"

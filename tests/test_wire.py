@@ -18,6 +18,8 @@ from oo_app.events import EVENTS, Event, fact_name, wire
 from oo_app.kit.mirror import Recorded
 from scripts import events as script
 
+pytestmark = pytest.mark.long
+
 AT = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
 PROTO_TYPES = {
     FieldDescriptor.TYPE_STRING: str,

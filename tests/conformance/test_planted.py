@@ -7,6 +7,8 @@ import pytest
 from oo_app.conformance import CHECKS, prepare, tried
 from tests.conformance.page import planted, tidy
 
+pytestmark = pytest.mark.long
+
 # Checks that each of the broken sources below is put to, besides the one that must find it out.
 BYSTANDERS = ("nothing", "clock-skew", "completion", "leaving")
 EMPTY = """Answer(200, {}, b'{"todos": [], "seq": 1}')"""

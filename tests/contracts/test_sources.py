@@ -7,6 +7,8 @@ import pytest
 from oo_app.conformance import CHECKS, Check, prepare, stand_for, tried
 from oo_app.sources import SOURCES, Source
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -22,6 +22,8 @@ from tests.deliveries import deliver, of_change, signed
 from tests.people import rows
 from tests.signals.elsewhere import Elsewhere, connection, content, opened, read
 
+pytestmark = pytest.mark.long
+
 SEEDS = range(24)
 STEPS = 25
 
