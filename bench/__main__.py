@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import crowd, events, features, fuzz, kills, load, pages, polls, sync
+from bench import crowd, events, features, fuzz, kills, load, pages, polls, sync, webhooks
 from bench.table import Row, table
 from tests.served import Served, served
 
@@ -23,6 +23,7 @@ SHARING: dict[str, Callable[[Served], Awaitable[Figures]]] = {
 ALONE: dict[str, Callable[[], Awaitable[Figures]]] = {
     "sync": sync.measure,
     "polls": polls.measure,
+    "webhooks": webhooks.measure,
     "features": features.measure,
     "crowd": crowd.measure,
     "events": events.measure,

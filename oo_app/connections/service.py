@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from oo_app.connections.models import Connection
 from oo_app.connections.oauth import door, keep, revoke
@@ -27,6 +27,16 @@ LONGEST_WISH = timedelta(days=1)  # what a source may ask of us
 JITTER = 0.1  # of a pause, so that what was connected together, or fell together, is not read together for ever
 CLAIMED_FOR = timedelta(minutes=2)  # longer than any reading with all its retries
 OPEN_TIMEOUT_S = 20.0  # somebody waits for the answer
+
+_HASTEN = (
+    update(SQLModel.metadata.tables["connection"])
+    .where(
+        col(Connection.id) == bindparam("connection"),
+        col(Connection.failures) == 0,
+        col(Connection.next_read_at) > bindparam("soonest", type_=UtcDateTime),
+    )
+    .values(next_read_at=bindparam("soonest", type_=UtcDateTime))
+)
 
 _log = log.get(__name__)
 
@@ -203,8 +213,7 @@ def wished(retry_after: float | None) -> timedelta:
 
 async def hasten(tx: Tx, connection_id: str, at: datetime) -> None:
     """Have a connection read no later than that, unless it rests after a failure."""
-    later = (col(Connection.id) == connection_id, col(Connection.failures) == 0, col(Connection.next_read_at) > at)
-    await tx.session.execute(update(Connection).where(*later).values(next_read_at=at))
+    await tx.session.execute(_HASTEN, {"connection": connection_id, "soonest": at})
 
 
 async def disconnect(rt: Runtime, user_id: str, source_name: str) -> bool:

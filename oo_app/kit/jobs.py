@@ -20,6 +20,7 @@ from oo_app.kit.metrics import Metrics
 KEPT = timedelta(days=30)
 MOST_OF_A_JOB = 2_000
 RECORDED_FROM_S = 60.0
+TURNS = 1
 
 _log = log.get(__name__)
 
@@ -78,6 +79,8 @@ class Jobs:
         self._failing: set[str] = set()
         self._has_succeeded: set[str] = set()
         self._spawned: dict[str, asyncio.Task[None]] = {}
+        # For work nobody waits for that keeps the processor busy: who waits for an answer goes between.
+        self.turn = asyncio.Semaphore(TURNS)
 
     async def start(self, jobs: Sequence[Job]) -> None:
         """Start running the given jobs, as soon as this process is the owner."""

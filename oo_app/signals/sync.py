@@ -25,6 +25,7 @@ from oo_app.signals.store import store
 from oo_app.sources import SOURCES, Door
 
 FRESH_FOR = timedelta(seconds=30)
+SYNC = "sync:"  # before a connection's id: the name of its reading
 MOST_AT_ONCE = 200  # readings under way; one that hangs keeps its place for a minute and a half at most
 HEAD_ROOM = 0.8  # the share of a source's budget for readings nobody waits for
 SOURCE_RESTS_S = 60.0  # where a source that we asked too often does not say for how long
@@ -45,9 +46,11 @@ async def sync(rt: Runtime, connection_id: str) -> bool:
 async def _read(rt: Runtime, connection_id: str, name: str) -> str:
     async def call(door: Door, connection: Held) -> None:
         source = sources_by_name()[connection.source]
-        waiting = await hinted(rt, connection, source)
+        async with rt.jobs.turn:
+            waiting = await hinted(rt, connection, source)
         pull = await source.pull(door, connection.cursor)
-        await store(rt, connection, pull, waiting)
+        async with rt.jobs.turn:
+            await store(rt, connection, pull, waiting)
         await keep_channel(rt, connection, source, door)
 
     try:
@@ -72,7 +75,7 @@ async def sync_due(rt: Runtime) -> int:
     """
     started = 0
     for source in SOURCES:
-        room = MOST_AT_ONCE - rt.jobs.running("sync:")
+        room = MOST_AT_ONCE - rt.jobs.running(SYNC)
         share = rt.limits.readings.share(source.name, source.budget.per_minute * HEAD_ROOM, room)
         for connection_id in await claim_due(rt, source.name, share) if share else ():
             spawn_sync(rt, connection_id)
@@ -82,7 +85,7 @@ async def sync_due(rt: Runtime) -> int:
 
 def spawn_sync(rt: Runtime, connection_id: str) -> None:
     """Read a connection in the background, unless that is going on already."""
-    rt.jobs.spawn(f"sync:{connection_id}", lambda: sync(rt, connection_id))
+    rt.jobs.spawn(f"{SYNC}{connection_id}", lambda: sync(rt, connection_id))
 
 
 async def first_reading(rt: Runtime, connection_id: str, *, wait_s: float) -> int:
@@ -92,7 +95,7 @@ async def first_reading(rt: Runtime, connection_id: str, *, wait_s: float) -> in
     """
     before = await _planned(rt, connection_id)
     spawn_sync(rt, connection_id)
-    await rt.jobs.wait([f"sync:{connection_id}"], wait_s)
+    await rt.jobs.wait([f"{SYNC}{connection_id}"], wait_s)
     return len(before - await _planned(rt, connection_id))
 
 
@@ -120,7 +123,7 @@ async def refresh(rt: Runtime, known: Sequence[Reading], *, wait_s: float) -> No
     for reading in known:
         spawn_sync(rt, reading.connection_id)
     if known and wait_s > 0:
-        await rt.jobs.wait([f"sync:{reading.connection_id}" for reading in known], wait_s)
+        await rt.jobs.wait([f"{SYNC}{reading.connection_id}" for reading in known], wait_s)
 
 
 def moment(text: str) -> datetime:

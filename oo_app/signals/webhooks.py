@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from oo_app.connections import Found, find, find_by_owner, hasten, sources_by_name
 from oo_app.kit.errors import NotFound
@@ -15,10 +15,14 @@ from oo_app.runtime import Runtime
 from oo_app.signals.channels import connection_of
 from oo_app.signals.deliveries import place
 from oo_app.signals.models import Delivery
-from oo_app.signals.sync import spawn_sync
+from oo_app.signals.sync import SYNC, spawn_sync
 from oo_app.sources import Call, Heard
 
-APART = timedelta(seconds=2)  # between readings of one connection that deliveries cause: many come together
+APART = timedelta(seconds=5)  # between readings of one connection that deliveries cause: many come together
+AT_ONCE = 4  # readings that deliveries start; with more under way the job starts them, and taking deliveries goes first
+
+# Built once: a statement made anew for each call costs as much as running it.
+_KEEP = upsert(SQLModel.metadata.tables["delivery"]).on_conflict_do_nothing().returning(col(Delivery.id))
 
 
 async def receive(rt: Runtime, source_name: str, call: Call) -> None:
@@ -61,17 +65,16 @@ async def _keep(rt: Runtime, found: Found, heard: Heard, call: Call) -> bool:
         "received_at": rt.clock.now(),
     }
     async with rt.db.begin() as tx:
-        new = upsert(Delivery).values(row).on_conflict_do_nothing().returning(col(Delivery.id))
-        if (await tx.session.execute(new)).scalar_one_or_none() is None:
+        if (await tx.session.execute(_KEEP, row)).scalar_one_or_none() is None:
             return False
         await hasten(tx, found.id, max(tx.now, _soonest(found) or tx.now))
     return True
 
 
 def _read_soon(rt: Runtime, found: Found) -> None:
-    """Read at once; where that was done a moment ago, the job does it as soon as it is due."""
+    """Read at once; where that was done a moment ago, or much is being read, the job does it as soon as it is due."""
     soonest = _soonest(found)
-    if soonest is None or soonest <= rt.clock.now():
+    if (soonest is None or soonest <= rt.clock.now()) and rt.jobs.running(SYNC) < AT_ONCE:
         spawn_sync(rt, found.id)
 
 
