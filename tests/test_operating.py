@@ -20,6 +20,8 @@ from tests.outside import snapshot
 from tests.people import a_person
 from tests.served import ROOT, served
 
+pytestmark = pytest.mark.long
+
 OURS = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210")  # as in conftest
 KEYS = {"OO_SECRET_KEYS": OURS[0], "OO_ENCRYPTION_KEYS": OURS[1]}
 NEW = "a-new-key-" * 5

@@ -10,6 +10,8 @@ from oo_app.sources import SOURCES
 from tests.commands import Command
 from tests.conformance.page import planted, recordings, tidy
 
+pytestmark = pytest.mark.long
+
 PAGE_OF_TWO = {
     "todos": [{"id": "1", "title": "quokka one", "done_at": None}, {"id": "2", "title": "quokka two", "done_at": None}],
     "seq": 2,

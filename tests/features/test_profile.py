@@ -25,6 +25,8 @@ from oo_app.sources import facts
 from tests.browser import Browser
 from tests.people import Somebody, a_person, a_tip, exported, rows
 
+pytestmark = pytest.mark.long
+
 BERLIN = "Europe/Berlin"
 ZONES = (BERLIN, "UTC", "America/St_Johns", "Pacific/Apia", "Australia/Lord_Howe")
 DAY = timedelta(days=1)

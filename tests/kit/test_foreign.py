@@ -22,6 +22,8 @@ from oo_app.kit.errors import Invalid, SourceDown
 from oo_app.kit.foreign import Foreign
 from tests.conftest import START
 
+pytestmark = pytest.mark.long
+
 Serve = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 HERE = ip_address("127.0.0.1")
 

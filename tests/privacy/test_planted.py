@@ -38,6 +38,8 @@ from tests.privacy.marks import (
     spellings_of,
 )
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def planted(faults: Faults) -> PlantedTodoist:

@@ -29,6 +29,8 @@ from tests.signals.elsewhere import (
     stored,
 )
 
+pytestmark = pytest.mark.long
+
 
 async def next_read_in(rt: Runtime) -> float:
     return ((await connection(rt)).next_read_at - rt.clock.now()).total_seconds()

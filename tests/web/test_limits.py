@@ -19,6 +19,8 @@ from tests.metrics import value
 from tests.outside import with_settings
 from tests.web.api import problem_of, signed_in, socket
 
+pytestmark = pytest.mark.long
+
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 WRITE = ("POST", "/api/v1/recommend", {"surface": "web"})
 
