@@ -11,6 +11,14 @@ TOLERANCE = 1e-9  # how far propensities may sum from one; rounding over 10,000 
 
 
 @dataclass(frozen=True, slots=True)
+class Schema:
+    """The names of the columns: k of a context, m of a candidate. Any numbers may stand in them."""
+
+    context: tuple[str, ...]
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """One ranking of n candidates: `scores` and `propensities` are (n,); propensities sum to one."""
 
