@@ -77,6 +77,11 @@ class Learner:
         self._sharing: Sharing[Any, Any] | None = self.policy if isinstance(self.policy, Sharing) else None
         self._shared: Any = self._sharing.begin(schema) if self._sharing else None
 
+    @property
+    def shared(self) -> Any:
+        """Return what everybody shares by now; None where the policy shares nothing."""
+        return self._shared
+
     def choose(self, user: Hashable, context: Array, candidates: Array) -> Choice:
         """Choose one of the candidates (n, m) in a context (k,)."""
         self._look(context, candidates)
