@@ -10,49 +10,80 @@ from ml.types import Array, Index, Scaling, Schema, some
 # Columns whose ends meet, with their length: midnight is next to eleven in the evening.
 PERIODS = {"hour_of_day": 24.0, "day_of_week": 7.0}
 MOST_CROSSES = 1024
+NO_PAIRS: Index = np.empty((0, 2), dtype=np.intp)
+FLAT = 1e-6  # of its size; a column that spreads less does not vary
+STEEP = 2.0  # of a bend: from one side to the other within a spread
+QUANTILES = (0.25, 0.5, 0.75)  # of a column, where it may bend
 BEYOND = 12.0  # asinh of a hundred thousand spreads; whatever lies further is not told apart
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How a context (k,) and candidates (n, m) become the columns X (n, d) of everybody and Z (n, m + 1) of a person.
+    """How a context (k,) and candidates (n, m) become the columns X (n, d) of everybody and Z (n, e) of a person.
 
-    X is [candidate, context × candidate for each of `pairs` (p, 2), context, 1], Z is [candidate, 1]. The context is
+    X is [candidate, bends of it, candidate × candidate for each of `products` (q, 2), context × candidate for each of
+    `pairs` (p, 2), context, 1]; Z is [candidate, context × candidate for each of `own_pairs` (o, 2), 1]. The context is
     taken wide: a column of PERIODS becomes sine and cosine of its first two waves.
     """
 
     schema: Schema
     scaling: Scaling
     pairs: Index
+    products: Index
+    own_pairs: Index
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Return how many columns of X each of its six parts has."""
+        context = len(wide_names(self.schema.context))
+        bends, products, pairs = len(self.scaling.bent), len(self.products), len(self.pairs)
+        return len(self.schema.candidates), bends, products, pairs, context, 1
 
     @property
     def width(self) -> int:
         """Return d."""
-        return len(self.schema.candidates) + len(self.pairs) + len(wide_names(self.schema.context)) + 1
+        return sum(self.parts)
 
     @property
     def own_width(self) -> int:
-        """Return how many columns a person's head weighs."""
-        return len(self.schema.candidates) + 1
+        """Return e, how many columns a person's head weighs."""
+        return len(self.schema.candidates) + len(self.own_pairs) + 1
 
     def seen(self, candidates: Array) -> Array:
         """Scale candidates (n, m)."""
         return squashed(some(candidates), self.scaling.centre, self.scaling.spread)
 
-    def own(self, seen: Array) -> Array:
-        """Return Z (n, m + 1) of scaled candidates."""
-        return np.concatenate([seen, np.ones((len(seen), 1))], axis=1)
-
-    def all(self, contexts: Array, seen: Array) -> Array:
-        """Return X (n, d) of scaled candidates in one context (k,), or each in one of its own (n, k)."""
+    def columns(self, contexts: Array, seen: Array) -> tuple[Array, Array]:
+        """Return X (n, d) and Z (n, e) of scaled candidates in one context (k,), or each in one of its own (n, k)."""
         wide = np.atleast_2d(self.wide(contexts))
-        (n, m), p = seen.shape, len(self.pairs)
-        x = np.empty((n, m + p + wide.shape[1] + 1))
+        return self._all(wide, seen), self._own(wide, seen)
+
+    def _own(self, wide: Array, seen: Array) -> Array:
+        m = seen.shape[1]
+        z = np.empty((len(seen), self.own_width))
+        z[:, :m] = seen
+        np.multiply(seen[:, self.own_pairs[:, 1]], wide[:, self.own_pairs[:, 0]], out=z[:, m:-1])
+        z[:, -1] = 1.0
+        return z
+
+    def _all(self, wide: Array, seen: Array) -> Array:
+        m, b, q, p, _, _ = self.parts
+        x = np.empty((len(seen), self.width))
         x[:, :m] = seen
-        np.multiply(seen[:, self.pairs[:, 1]], wide[:, self.pairs[:, 0]], out=x[:, m : m + p])
-        x[:, m + p : -1] = wide
+        if b:
+            knots = np.arcsinh((self.scaling.knots - self.scaling.centre[self.scaling.bent]) / self._bent_spread)
+            np.tanh(STEEP * (seen[:, self.scaling.bent] - knots), out=x[:, m : m + b])
+        if q:
+            np.multiply(seen[:, self.products[:, 0]], seen[:, self.products[:, 1]], out=x[:, m + b : m + b + q])
+        if p:
+            np.multiply(seen[:, self.pairs[:, 1]], wide[:, self.pairs[:, 0]], out=x[:, m + b + q : m + b + q + p])
+        x[:, m + b + q + p : -1] = wide
         x[:, -1] = 1.0
         return x
+
+    @property
+    def _bent_spread(self) -> Array:
+        return self.scaling.spread[self.scaling.bent]
 
     def wide(self, contexts: Array) -> Array:
         """Return contexts (…, k) as X holds them: scaled, their periodic columns as waves."""
@@ -66,9 +97,19 @@ class Design:
 
     def credited(self, parts: Array) -> Array:
         """Add up parts of a score, by column of X (d,), by the candidate's column (m,) that they come from."""
-        m, p = len(self.schema.candidates), len(self.pairs)
+        m, b, q, p, _, _ = self.parts
         credit = parts[:m].copy()
-        np.add.at(credit, self.pairs[:, 1], parts[m : m + p])
+        np.add.at(credit, self.scaling.bent, parts[m : m + b])
+        for side in range(2):  # of a product, each column gets half
+            np.add.at(credit, self.products[:, side], parts[m + b : m + b + q] / 2)
+        np.add.at(credit, self.pairs[:, 1], parts[m + b + q : m + b + q + p])
+        return credit
+
+    def own_credited(self, parts: Array) -> Array:
+        """Add up parts of a score, by column of Z (e,), by the candidate's column (m,) that they come from."""
+        m = len(self.schema.candidates)
+        credit = parts[:m].copy()
+        np.add.at(credit, self.own_pairs[:, 1], parts[m:-1])
         return credit
 
 
@@ -78,7 +119,7 @@ def design(schema: Schema, scaling: Scaling, most_crosses: int = MOST_CROSSES) -
     every = np.stack(np.meshgrid(np.arange(wide), np.arange(m), indexing="ij"), axis=-1).reshape(-1, 2)
     if len(every) > most_crosses:
         every = every[np.linspace(0, len(every) - 1, most_crosses).astype(np.intp)]
-    return Design(schema, scaling, every.astype(np.intp))
+    return Design(schema, scaling, every.astype(np.intp), NO_PAIRS, NO_PAIRS)
 
 
 def wide_names(context: Sequence[str]) -> list[str]:
@@ -90,7 +131,32 @@ def wide_names(context: Sequence[str]) -> list[str]:
 def unscaled(schema: Schema) -> Scaling:
     """Take the columns as they are."""
     k, m = len(schema.context), len(schema.candidates)
-    return Scaling(np.zeros(k), np.ones(k), np.zeros(m), np.ones(m))
+    return Scaling(np.zeros(k), np.ones(k), np.zeros(m), np.ones(m), np.empty(0, np.intp), np.empty(0))
+
+
+def scaled(contexts: Array, candidates: Array) -> Scaling:
+    """Take the scale of columns from rows that were seen: (r, k) and (s, m)."""
+    context, own = (np.nan_to_num(rows, nan=0.0, posinf=0.0, neginf=0.0) for rows in (contexts, candidates))
+    bends = [(column, knot) for column, values in enumerate(own.T) for knot in _knots(values)]
+    bent, knots = np.array([column for column, _ in bends], dtype=np.intp), np.array([knot for _, knot in bends])
+    return Scaling(*_scale(context), *_scale(own), bent, knots)
+
+
+def _scale(rows: Array) -> tuple[Array, Array]:
+    """Return centre and spread of each column; one that does not vary is taken as it is."""
+    if not len(rows):
+        return np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+    centre, spread = rows.mean(axis=0), rows.std(axis=0)
+    varies = spread > FLAT * (1.0 + np.abs(centre))
+    return np.where(varies, centre, 0.0), np.where(varies, spread, 1.0)
+
+
+def _knots(values: Array) -> Array:
+    """Return the quantiles of a column that lie within it; none where it has two values at most."""
+    if len(distinct := np.unique(values)) <= len(QUANTILES):
+        return np.empty(0)
+    found = np.unique(np.quantile(values, QUANTILES))
+    return found[(found > distinct[0]) & (found < distinct[-1])]
 
 
 def squashed(values: Array, centre: Array, spread: Array) -> Array:

@@ -15,10 +15,26 @@ from ml.types import Array, Index, Logged
 
 NOISE = 0.25  # variance of a reward before any was seen
 OWN_VARIANCE = 0.02  # of each of a person's weights, before anybody was seen
-SHARED_VARIANCE = 0.05  # of each shared weight
-KEEP = 0.995
+OWN_PULL = 0.001  # the same as the fit leans to: what few people show, differs little
+SHARED_VARIANCE = 0.01  # of each shared weight, before anybody was seen
+KEEP = 1.0
+FIRST_VARIANCE = 0.003  # of each shared weight, as the fit begins
 ROUNDS = 8  # of expectation and maximisation; the likelihood hardly moves after six
+PULL = 0.1
+DOUBT, STRANGE = 4.0, 0.0005  # how much wider what was learnt elsewhere is believed: as a multiple, and at least
+BASE_PEOPLE, BASE_ROUNDS = 20, 500  # how many it counts for
+LOOSEST, TIGHTEST = 1.0, 1e6  # precision of a shared weight
 FLAT = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What was learnt elsewhere, from which a fit starts out: w ~ N(mean, precision⁻¹), S_0 `spread`, s² `noise`."""
+
+    mean: Array
+    precision: Array
+    spread: Array
+    noise: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,7 @@ class Shared:
     precision: Array
     noise: float
     keep: float = KEEP
+    base: Base | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +67,18 @@ def begin(design: Design) -> Shared:
     return Shared(0, design, np.zeros(d), np.diag(variance), np.eye(own) / OWN_VARIANCE, NOISE)
 
 
+def based(elsewhere: Shared) -> Shared:
+    """Return what is assumed of people here, when others were seen elsewhere: the same, but less surely."""
+    covariance = elsewhere.covariance * DOUBT + np.eye(len(elsewhere.mean)) * STRANGE
+    base = Base(elsewhere.mean, inverse(covariance), inverse(elsewhere.precision), elsewhere.noise)
+    return replace(elsewhere, covariance=covariance, base=base)
+
+
 def history(design: Design, rounds: Sequence[Logged]) -> History:
     """Return a person's rounds as columns."""
     seen = design.seen(np.stack([each.candidate for each in rounds]))
-    x = design.all(np.stack([each.context for each in rounds]), seen)
-    return History(x, design.own(seen), np.array([each.reward for each in rounds]))
+    x, z = design.columns(np.stack([each.context for each in rounds]), seen)
+    return History(x, z, np.array([each.reward for each in rounds]))
 
 
 def folded(shared: Shared, told: History) -> Head:
@@ -66,8 +90,8 @@ def folded(shared: Shared, told: History) -> Head:
 
 def columns(design: Design, logged: Logged) -> tuple[Array, Array]:
     """Return the columns x (d,) and z (dz,) of a round."""
-    seen = design.seen(logged.candidate[None, :])
-    return design.all(logged.context, seen)[0], design.own(seen)[0]
+    x, z = design.columns(logged.context, design.seen(logged.candidate[None, :]))
+    return x[0], z[0]
 
 
 def fold(shared: Shared, head: Head, logged: Logged) -> Head:
@@ -109,9 +133,11 @@ def refit(shared: Shared, histories: Sequence[History]) -> Shared:
     sums = _sums(told)
     groups = _groups(shared.design)
     people, count, own = len(told), sums.count, shared.design.own_width
-    spread = np.eye(own) / OWN_VARIANCE if shared.version == 0 else shared.precision
-    precision, noise = spread, shared.noise
-    prior = np.full(shared.design.width, 1 / SHARED_VARIANCE)
+    base = shared.base
+    spread, lean = (base.spread, BASE_PEOPLE) if base else (OWN_PULL * np.eye(own), own + 2)
+    noise_seen, rounds_seen = (base.noise, BASE_ROUNDS) if base else (NOISE, 2)
+    precision, noise = shared.precision, shared.noise
+    prior = np.full(shared.design.width, 1 / FIRST_VARIANCE)
     mean = shared.mean
     covariance = shared.covariance
     for _ in range(ROUNDS):
@@ -119,18 +145,23 @@ def refit(shared: Shared, histories: Sequence[History]) -> Shared:
         reach = posterior @ sums.zx / noise  # (u, dz, d)
         gls = (sums.xx - np.tensordot(sums.zx, reach, axes=((0, 1), (0, 1)))) / noise
         pull = (sums.xr - np.tensordot(reach, sums.zr, axes=((0, 1), (0, 1)))) / noise
-        covariance = inverse(gls + np.diag(prior))
-        mean = covariance @ pull
+        if base:
+            covariance = inverse(gls + base.precision)
+            mean = covariance @ (pull + base.precision @ base.mean)
+        else:
+            covariance = inverse(gls + np.diag(prior))
+            mean = covariance @ pull
         left = (sums.zr - sums.zx @ mean)[..., None]
         weights = (posterior @ left)[..., 0] / noise  # (u, dz)
         spread_now = np.einsum("ui,uj->ij", weights, weights) + posterior.sum(axis=0)
-        s0 = (spread_now + (own + 2) * OWN_VARIANCE * np.eye(own)) / (people + own + 2)
+        s0 = (spread_now + lean * spread) / (people + lean)
         precision = inverse(s0)
         squares = _squares(sums, mean, weights)
         free = float(np.einsum("uij,uji->", sums.zz, posterior)) + float(np.sum(gls * covariance)) * noise
-        noise = max((squares + free + 2 * NOISE) / (count + 2), FLAT)
-        prior = _prior(groups, mean, covariance)
-    return Shared(shared.version + 1, shared.design, mean, covariance, precision, noise, shared.keep)
+        noise = max((squares + free + rounds_seen * noise_seen) / (count + rounds_seen), FLAT)
+        prior = _prior(groups, prior, mean, covariance)
+    fitted = replace(shared, mean=mean, covariance=covariance, precision=precision, noise=noise)
+    return replace(fitted, version=shared.version + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +200,19 @@ def _squares(sums: _Sums, mean: Array, weights: Array) -> float:
 
 
 def _groups(design: Design) -> list[Index]:
-    """Return the columns of X that share a prior variance: candidate, crosses, context, constant."""
-    m, p = len(design.schema.candidates), len(design.pairs)
-    edges = [0, m, m + p, design.width - 1, design.width]
+    """Return the columns of X that share a prior variance: each part of them."""
+    edges = np.cumsum((0, *design.parts))
     return [np.arange(low, high) for low, high in pairwise(edges) if high > low]
 
 
-def _prior(groups: Sequence[Index], mean: Array, covariance: Array) -> Array:
-    """Return the precision (d,) of each shared weight's prior, one for each group (MacKay 1992, with a weak pull)."""
-    second = mean**2 + np.diag(covariance)
-    precision = np.empty(len(mean))
+def _prior(groups: Sequence[Index], prior: Array, mean: Array, covariance: Array) -> Array:
+    """Return the precision (d,) of each shared weight's prior: how many of a group the data settle, by their size.
+
+    MacKay's update (1992), with a weak pull to `FIRST_VARIANCE`; it drops what is of no use within a few rounds.
+    """
+    precision, variances = np.empty(len(mean)), np.diag(covariance)
     for group in groups:
-        precision[group] = (len(group) + 2) / (float(second[group].sum()) + 2 * SHARED_VARIANCE)
+        settled = len(group) - float(prior[group] @ variances[group])
+        weight = (settled + PULL) / (float(mean[group] @ mean[group]) + PULL * FIRST_VARIANCE)
+        precision[group] = np.clip(weight, LOOSEST, TIGHTEST)
     return precision

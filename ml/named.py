@@ -74,7 +74,7 @@ class Whole:
 
     def columns(self, context: Array, candidates: Array) -> Array:
         """Return the columns (n, d)."""
-        return self.design.all(context, self.design.seen(candidates))
+        return self.design.columns(context, self.design.seen(candidates))[0]
 
     def credited(self, parts: Array) -> Array:
         """Credit the columns of a candidate, crosses included."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ml.design import scaled
 from ml.policies import POLICIES
 from ml.types import Array, Logged, Policy, Scaling, Schema, Sharing, checked, draw
 
 FIRST_REFIT = 32
+MANY, SAMPLE = 500, 2000  # rows from which the scale of columns is taken
 LONGEST_WAIT = 4096  # rounds between two fits of what everybody shares
 
 
@@ -25,28 +27,28 @@ class Choice:
     candidate: Array
 
 
-@dataclass(slots=True)
-class _Moments:
-    """Sums over rows, from which their scale is taken."""
+class _Sample:
+    """Some of the rows that were seen, each as likely as another (reservoir sampling, Vitter 1985)."""
 
-    count: int
-    total: Array
-    squares: Array
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._rows: list[Array] = []
+        self._seen = 0
 
     def see(self, rows: Array) -> None:
-        finite = np.nan_to_num(rows, nan=0.0, posinf=0.0, neginf=0.0)
-        self.count += len(rows)
-        self.total += finite.sum(axis=0)
-        self.squares += np.einsum("ij,ij->j", finite, finite)
+        """Look at one of the rows; at all of them while there are few."""
+        if self._seen >= MANY:
+            rows = rows[[int(self._rng.integers(len(rows)))]]
+        for row in rows:
+            self._seen += 1
+            if len(self._rows) < SAMPLE:
+                self._rows.append(row)
+            elif (place := int(self._rng.integers(self._seen))) < SAMPLE:
+                self._rows[place] = row
 
-    def scale(self) -> tuple[Array, Array]:
-        """Return centre and spread; what does not vary is taken as it is."""
-        if not self.count:
-            return np.zeros_like(self.total), np.ones_like(self.total)
-        centre = self.total / self.count
-        variance = np.maximum(self.squares / self.count - centre**2, 0.0)
-        varies = variance > 1e-12 * (1.0 + centre**2)
-        return np.where(varies, centre, 0.0), np.where(varies, np.sqrt(variance), 1.0)
+    def rows(self) -> Array:
+        """Return what is kept."""
+        return np.stack(self._rows)
 
 
 @dataclass(slots=True)
@@ -72,8 +74,7 @@ class Learner:
         self._number = 0
         self._learnt = 0
         self._next_fit = FIRST_REFIT
-        k, m = len(schema.context), len(schema.candidates)
-        self._contexts, self._candidates = (_Moments(0, np.zeros(width), np.zeros(width)) for width in (k, m))
+        self._contexts, self._candidates = _Sample(seed), _Sample(seed)
         self._sharing: Sharing[Any, Any] | None = self.policy if isinstance(self.policy, Sharing) else None
         self._shared: Any = self._sharing.begin(schema) if self._sharing else None
 
@@ -158,4 +159,4 @@ class Learner:
             self._shared = self._sharing.refit(self._shared, (), self._scaling())
 
     def _scaling(self) -> Scaling:
-        return Scaling(*self._contexts.scale(), *self._candidates.scale())
+        return scaled(self._contexts.rows(), self._candidates.rows())

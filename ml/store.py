@@ -12,7 +12,7 @@ from ml.types import Array, Scaling, Schema
 
 ORDER = "<f8"
 ARRAYS = ("mean", "covariance", "precision")
-SCALES = ("context_centre", "context_spread", "centre", "spread")
+SCALES = ("context_centre", "context_spread", "centre", "spread", "bent", "knots")
 
 
 def head_to_bytes(head: Head, schema: Schema) -> bytes:
@@ -49,6 +49,8 @@ def shared_to_bytes(shared: Shared) -> bytes:
         allow_pickle=False,
         told=np.array(json.dumps(told)),
         pairs=design.pairs,
+        products=design.products,
+        own_pairs=design.own_pairs,
         **{name: getattr(shared, name) for name in ARRAYS},
         **{name: getattr(design.scaling, name) for name in SCALES},
     )
@@ -60,6 +62,12 @@ def shared_from_bytes(stored: bytes) -> Shared:
     with np.load(io.BytesIO(stored), allow_pickle=False) as archive:
         told = json.loads(str(archive["told"]))
         schema = Schema(tuple(told["context"]), tuple(told["candidates"]))
-        design = Design(schema, Scaling(*(archive[name] for name in SCALES)), archive["pairs"])
+        design = Design(
+            schema,
+            Scaling(*(archive[name] for name in SCALES)),
+            archive["pairs"],
+            archive["products"],
+            archive["own_pairs"],
+        )
         mean, covariance, precision = (archive[name] for name in ARRAYS)
     return Shared(told["version"], design, mean, covariance, precision, told["noise"], told["keep"])

@@ -29,12 +29,17 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Where each column lies and how far it spreads: (k,) of the context, (m,) of the candidates."""
+    """Where each column lies and how far it spreads: (k,) of the context, (m,) of the candidates.
+
+    `knots` (b,) are places, as in the candidates, where what a column is worth may bend; `bent` (b,) names the columns.
+    """
 
     context_centre: Array
     context_spread: Array
     centre: Array
     spread: Array
+    bent: Index
+    knots: Array
 
 
 @dataclass(frozen=True, slots=True)

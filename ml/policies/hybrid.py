@@ -28,11 +28,14 @@ class Hybrid:
     name = "hybrid_v1"
     version = "1"
 
-    def __init__(self, temper: float = TEMPER) -> None:
+    def __init__(self, temper: float = TEMPER, elsewhere: Shared | None = None) -> None:
         self.temper = temper
+        self._elsewhere = elsewhere
 
     def begin(self, schema: Schema) -> Shared:
-        """Return what is shared before anybody was seen."""
+        """Return what is shared before anybody was seen: what was learnt elsewhere, in the same columns."""
+        if self._elsewhere is not None and self._elsewhere.design.schema == schema:
+            return mixed.based(self._elsewhere)
         return mixed.begin(design(schema, unscaled(schema)))
 
     def fresh(self, schema: Schema) -> Person:
@@ -48,7 +51,7 @@ class Hybrid:
         shared = state.shared
         seen = shared.design.seen(candidates)
         order = shares.canonical(seen)
-        x, z = shared.design.all(context, seen[order]), shared.design.own(seen[order])
+        x, z = shared.design.columns(context, seen[order])
         own = mixed.own_belief(shared, state.head)
         scores = x @ shared.mean + z @ own.mean
         covariance = x @ shared.covariance @ x.T + z @ own.covariance @ z.T
@@ -70,7 +73,7 @@ class Hybrid:
 
     def refit(self, shared: Shared, everybody: Sequence[Sequence[Logged]], scaling: Scaling | None = None) -> Shared:
         """Fit what is shared anew to everybody's rounds, in their order; scaled as said, or as before."""
-        if scaling is not None:
+        if scaling is not None and shared.base is None:
             shared = mixed.begin(replace(shared.design, scaling=scaling))
         return mixed.refit(shared, [mixed.history(shared.design, rounds) for rounds in everybody if rounds])
 
@@ -82,11 +85,10 @@ class Hybrid:
     def explain(self, state: Person, context: Array, candidates: Array, chosen: int) -> Explanation:
         """Add up what each column of a candidate contributes, shared and own, crosses with the context included."""
         shared = state.shared
-        seen = shared.design.seen(candidates)
-        x, z = shared.design.all(context, seen), shared.design.own(seen)
+        x, z = shared.design.columns(context, shared.design.seen(candidates))
         own = mixed.own_belief(shared, state.head)
         credit = shared.design.credited(shared.mean * (x[chosen] - x.mean(axis=0)))
-        return Explanation(credit + (own.mean * (z[chosen] - z.mean(axis=0)))[:-1])
+        return Explanation(credit + shared.design.own_credited(own.mean * (z[chosen] - z.mean(axis=0))))
 
 
 POLICY = Hybrid()
