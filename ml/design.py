@@ -146,9 +146,10 @@ def _scale(rows: Array) -> tuple[Array, Array]:
     """Return centre and spread of each column; one that does not vary is taken as it is."""
     if not len(rows):
         return np.zeros(rows.shape[1]), np.ones(rows.shape[1])
-    centre, spread = rows.mean(axis=0), rows.std(axis=0)
+    centre: Array = rows.mean(axis=0)
+    spread: Array = rows.std(axis=0)
     varies = spread > FLAT * (1.0 + np.abs(centre))
-    return np.where(varies, centre, 0.0), np.where(varies, spread, 1.0)
+    return np.asarray(np.where(varies, centre, 0.0)), np.asarray(np.where(varies, spread, 1.0))
 
 
 def _knots(values: Array) -> Array:

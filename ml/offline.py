@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ml.design import scaled
+from ml.mind import shares
 from ml.policies import POLICIES
-from ml.types import Array, Logged, Policy, Scaling, Schema, Sharing, checked, draw
+from ml.types import Array, Logged, Policy, Scaling, Schema, checked, draw
 
 FIRST_REFIT = 32
 MANY, SAMPLE = 500, 2000  # rows from which the scale of columns is taken
@@ -75,7 +76,7 @@ class Learner:
         self._learnt = 0
         self._next_fit = FIRST_REFIT
         self._contexts, self._candidates = _Sample(seed), _Sample(seed)
-        self._sharing: Sharing[Any, Any] | None = self.policy if isinstance(self.policy, Sharing) else None
+        self._sharing = shares(self.policy)
         self._shared: Any = self._sharing.begin(schema) if self._sharing else None
 
     @property
