@@ -22,14 +22,15 @@ class Design:
     """How a context (k,) and candidates (n, m) become the columns X (n, d) of everybody and Z (n, e) of a person.
 
     X is [candidate, bends of it, candidate × candidate for each of `products` (q, 2), context × candidate for each of
-    `pairs` (p, 2), context, 1]; Z is [candidate, context × candidate for each of `own_pairs` (o, 2), 1]. The context is
-    taken wide: a column of PERIODS becomes sine and cosine of its first two waves.
+    `pairs` (p, 2), context, 1]; Z is [`own_columns` of the candidate, context × candidate for each of `own_pairs` (o, 2), 1].
+    The context is taken wide: a column of PERIODS becomes sine and cosine of its first two waves.
     """
 
     schema: Schema
     scaling: Scaling
     pairs: Index
     products: Index
+    own_columns: Index
     own_pairs: Index
 
     @property
@@ -47,7 +48,7 @@ class Design:
     @property
     def own_width(self) -> int:
         """Return e, how many columns a person's head weighs."""
-        return len(self.schema.candidates) + len(self.own_pairs) + 1
+        return len(self.own_columns) + len(self.own_pairs) + 1
 
     def seen(self, candidates: Array) -> Array:
         """Scale candidates (n, m)."""
@@ -59,10 +60,10 @@ class Design:
         return self._all(wide, seen), self._own(wide, seen)
 
     def _own(self, wide: Array, seen: Array) -> Array:
-        m = seen.shape[1]
+        own = len(self.own_columns)
         z = np.empty((len(seen), self.own_width))
-        z[:, :m] = seen
-        np.multiply(seen[:, self.own_pairs[:, 1]], wide[:, self.own_pairs[:, 0]], out=z[:, m:-1])
+        z[:, :own] = seen[:, self.own_columns]
+        np.multiply(seen[:, self.own_pairs[:, 1]], wide[:, self.own_pairs[:, 0]], out=z[:, own:-1])
         z[:, -1] = 1.0
         return z
 
@@ -107,9 +108,9 @@ class Design:
 
     def own_credited(self, parts: Array) -> Array:
         """Add up parts of a score, by column of Z (e,), by the candidate's column (m,) that they come from."""
-        m = len(self.schema.candidates)
-        credit = parts[:m].copy()
-        np.add.at(credit, self.own_pairs[:, 1], parts[m:-1])
+        own, credit = len(self.own_columns), np.zeros(len(self.schema.candidates))
+        credit[self.own_columns] = parts[:own]
+        np.add.at(credit, self.own_pairs[:, 1], parts[own:-1])
         return credit
 
 
@@ -119,7 +120,7 @@ def design(schema: Schema, scaling: Scaling, most_crosses: int = MOST_CROSSES) -
     every = np.stack(np.meshgrid(np.arange(wide), np.arange(m), indexing="ij"), axis=-1).reshape(-1, 2)
     if len(every) > most_crosses:
         every = every[np.linspace(0, len(every) - 1, most_crosses).astype(np.intp)]
-    return Design(schema, scaling, every.astype(np.intp), NO_PAIRS, NO_PAIRS)
+    return Design(schema, scaling, every.astype(np.intp), NO_PAIRS, np.arange(m), NO_PAIRS)
 
 
 def wide_names(context: Sequence[str]) -> list[str]:
@@ -145,11 +146,13 @@ def scaled(contexts: Array, candidates: Array) -> Scaling:
 def _scale(rows: Array) -> tuple[Array, Array]:
     """Return centre and spread of each column; one that does not vary is taken as it is."""
     if not len(rows):
-        return np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+        width = int(rows.shape[1])
+        return np.zeros(width), np.ones(width)
     centre: Array = rows.mean(axis=0)
     spread: Array = rows.std(axis=0)
-    varies = spread > FLAT * (1.0 + np.abs(centre))
-    return np.asarray(np.where(varies, centre, 0.0)), np.asarray(np.where(varies, spread, 1.0))
+    is_still = spread <= FLAT * (1.0 + np.abs(centre))
+    centre[is_still], spread[is_still] = 0.0, 1.0
+    return centre, spread
 
 
 def _knots(values: Array) -> Array:

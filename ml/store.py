@@ -11,6 +11,7 @@ from ml.mixed import Shared
 from ml.types import Array, Scaling, Schema
 
 ORDER = "<f8"
+CHOSEN = ("pairs", "products", "own_columns", "own_pairs")
 ARRAYS = ("mean", "covariance", "precision")
 SCALES = ("context_centre", "context_spread", "centre", "spread", "bent", "knots")
 
@@ -48,9 +49,7 @@ def shared_to_bytes(shared: Shared) -> bytes:
         stored,
         allow_pickle=False,
         told=np.array(json.dumps(told)),
-        pairs=design.pairs,
-        products=design.products,
-        own_pairs=design.own_pairs,
+        **{name: getattr(design, name) for name in CHOSEN},
         **{name: getattr(shared, name) for name in ARRAYS},
         **{name: getattr(design.scaling, name) for name in SCALES},
     )
@@ -62,12 +61,6 @@ def shared_from_bytes(stored: bytes) -> Shared:
     with np.load(io.BytesIO(stored), allow_pickle=False) as archive:
         told = json.loads(str(archive["told"]))
         schema = Schema(tuple(told["context"]), tuple(told["candidates"]))
-        design = Design(
-            schema,
-            Scaling(*(archive[name] for name in SCALES)),
-            archive["pairs"],
-            archive["products"],
-            archive["own_pairs"],
-        )
+        design = Design(schema, Scaling(*(archive[name] for name in SCALES)), *(archive[name] for name in CHOSEN))
         mean, covariance, precision = (archive[name] for name in ARRAYS)
     return Shared(told["version"], design, mean, covariance, precision, told["noise"], told["keep"])
