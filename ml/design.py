@@ -22,8 +22,8 @@ class Design:
     """How a context (k,) and candidates (n, m) become the columns X (n, d) of everybody and Z (n, e) of a person.
 
     X is [candidate, bends of it, candidate × candidate for each of `products` (q, 2), context × candidate for each of
-    `pairs` (p, 2), context, 1]; Z is [`own_columns` of the candidate, context × candidate for each of `own_pairs` (o, 2), 1].
-    The context is taken wide: a column of PERIODS becomes sine and cosine of its first two waves.
+    `pairs` (p, 2), context, 1]. Z is [`own_columns` of a candidate, context × candidate for each of `own_pairs` (o, 2),
+    1]. The context is taken wide: a column of PERIODS becomes sine and cosine of its first two waves.
     """
 
     schema: Schema

@@ -122,7 +122,7 @@ def own_belief(shared: Shared, head: Head) -> Belief:
     return belief(head, shared.precision, shared.noise)
 
 
-def refit(shared: Shared, histories: Sequence[History]) -> Shared:
+def refit(shared: Shared, histories: Sequence[History], *, rounds: int = ROUNDS) -> Shared:
     """Fit the model anew to everybody's rounds: w with people's weights integrated out, S_0, s² and w's prior by EM.
 
     Empirical Bayes (Laird & Ware 1982; MacKay 1992 for the prior of w). Returns the next version.
@@ -140,7 +140,7 @@ def refit(shared: Shared, histories: Sequence[History]) -> Shared:
     prior = np.full(shared.design.width, 1 / FIRST_VARIANCE)
     mean = shared.mean
     covariance = shared.covariance
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         posterior = inverse(precision + sums.zz / noise)  # (u, dz, dz)
         reach = posterior @ sums.zx / noise  # (u, dz, d)
         gls = (sums.xx - np.tensordot(sums.zx, reach, axes=((0, 1), (0, 1)))) / noise

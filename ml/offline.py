@@ -84,6 +84,14 @@ class Learner:
         """Return what everybody shares by now; None where the policy shares nothing."""
         return self._shared
 
+    def rounds(self) -> list[Sequence[Logged]]:
+        """Return everybody's rounds, each person's in their order."""
+        return [known.rounds for known in self._people.values()]
+
+    def rows(self) -> tuple[Array, Array]:
+        """Return a sample of what was seen: contexts (r, k), candidates (s, m)."""
+        return self._contexts.rows(), self._candidates.rows()
+
     def choose(self, user: Hashable, context: Array, candidates: Array) -> Choice:
         """Choose one of the candidates (n, m) in a context (k,)."""
         self._look(context, candidates)
@@ -125,8 +133,7 @@ class Learner:
         """Fit what everybody shares anew to all rounds, and everybody on it."""
         self._next_fit = self._learnt + min(max(self._learnt, FIRST_REFIT), LONGEST_WAIT)
         if self._sharing:
-            everybody = [known.rounds for known in self._people.values()]
-            self._shared = self._sharing.refit(self._shared, everybody, self._scaling())
+            self._shared = self._sharing.refit(self._shared, self.rounds(), self._scaling())
             for known in self._people.values():
                 known.state = self._replay(known.rounds)
 
@@ -160,4 +167,4 @@ class Learner:
             self._shared = self._sharing.refit(self._shared, (), self._scaling())
 
     def _scaling(self) -> Scaling:
-        return scaled(self._contexts.rows(), self._candidates.rows())
+        return scaled(*self.rows())

@@ -1,7 +1,9 @@
 """`hybrid_v1`: what everybody shares and what is a person's own, added up; Thompson sampling, much tempered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from ml import mixed, shares
 from ml.design import design, unscaled
 from ml.head import Head, empty
 from ml.mixed import Shared
+from ml.store import shared_from_bytes
 from ml.types import Array, Explanation, Logged, Ranking, Scaling, Schema
 
 TEMPER = 0.1  # of the belief's noise: 1 is Thompson sampling, 0 greedy
@@ -28,15 +31,13 @@ class Hybrid:
     name = "hybrid_v1"
     version = "1"
 
-    def __init__(self, temper: float = TEMPER, elsewhere: Shared | None = None) -> None:
+    def __init__(self, temper: float, start: Callable[[Schema], Shared]) -> None:
         self.temper = temper
-        self._elsewhere = elsewhere
+        self._start = start
 
     def begin(self, schema: Schema) -> Shared:
-        """Return what is shared before anybody was seen: what was learnt elsewhere, in the same columns."""
-        if self._elsewhere is not None and self._elsewhere.design.schema == schema:
-            return mixed.based(self._elsewhere)
-        return mixed.begin(design(schema, unscaled(schema)))
+        """Return what is shared before anybody was seen."""
+        return self._start(schema)
 
     def fresh(self, schema: Schema) -> Person:
         """Return somebody of whom nothing is known, where nobody is."""
@@ -91,4 +92,20 @@ class Hybrid:
         return Explanation(credit + shared.design.own_credited(own.mean * (z[chosen] - z.mean(axis=0))))
 
 
-POLICY = Hybrid()
+def from_nothing(schema: Schema) -> Shared:
+    """Assume nothing of anybody."""
+    return mixed.begin(design(schema, unscaled(schema)))
+
+
+def from_prior(schema: Schema) -> Shared:
+    """Assume what a simulated population taught, in the columns that it was asked about; in others, nothing."""
+    shipped = _shipped()
+    return mixed.based(shipped) if shipped.design.schema == schema else from_nothing(schema)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Shared:
+    return shared_from_bytes((files("ml") / "priors" / "hybrid_v1.npz").read_bytes())
+
+
+POLICY = Hybrid(TEMPER, from_prior)

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlmodel import col
 
 from ml.mind import Mind
-from ml.policies.hybrid import Hybrid
+from ml.policies import POLICIES
 from ml.types import Logged
 from oo_app import ops, tips
 from oo_app.kit.clock import FakeClock
@@ -20,7 +20,7 @@ from oo_app.tips.learning import mind_of, state_of
 from oo_app.tips.models import Lesson, PolicyState, Reward
 from tests.people import a_person, a_tip, decision
 
-HYBRID = Hybrid()
+HYBRID = POLICIES["hybrid_v1"]
 
 
 @pytest.fixture
