@@ -156,7 +156,7 @@ def rotate() -> None:
         f"Now under the first of OO_SECRET_KEYS: {rotated.addresses} addresses, {rotated.owners} connections more."
     )
     if rotated.unread:
-        click.echo(f"{rotated.unread} connections are read again first; run this once more in some minutes.")
+        click.echo(f"To be read again first: {rotated.unread}. Run this once more in some minutes, with oO running.")
         return
     click.echo("The other keys can be dropped once oO has run with the first ones for ten minutes.")
 

@@ -25,7 +25,7 @@ ANSWERS = (
     ("Done", "completes it in its app. Swipe right, or press D."),
     ("Snooze", "brings it back later today. Swipe down, or press S."),
     ("Dismiss", "leaves it alone for a week. Swipe left, or press X."),
-    ("Undo", "takes the last answer back. Press U."),
+    ("Undo", "takes the last answer back, for five seconds. Press U."),
 )
 FEED, SERVER = "https://…/calendar.ics", "https://…"
 ADDRESS_IS_KEPT = "Whoever has this address can read the calendar, so it is kept sealed, and only read."
@@ -67,7 +67,7 @@ def source(row: Row) -> Component:
                 rx.cond(row.last_read != "", rx.el.span(row.last_read), rx.fragment()),
                 class_name="meta",
             ),
-            rx.cond(row.waiting != "", rx.el.p(row.waiting, class_name="small"), rx.fragment()),
+            rx.cond(row.note != "", rx.el.p(row.note, class_name="small"), rx.fragment()),
         ),
         rx.el.div(
             rx.cond(row.needs_attention | ~row.is_connected, connector(row), rx.fragment()),

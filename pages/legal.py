@@ -39,16 +39,17 @@ PRIVACY: Sections = (
     (
         "What oO keeps",
         (
-            "Your email address and how you sign in. Permission to use each app you connect, and your open items.",
+            "Your email address and how you sign in. What lets oO into each app: a token, an address or a password.",
+            "Your tasks there: the open ones, and those closed since, until you disconnect.",
             "Of a calendar: when its entries are, what they are called, and whether they keep you busy; nothing else.",
-            "What you completed in the last three months, and how much of it at which hour of the week.",
+            "What you completed in the last hundred days, and how much of it at which hour of the week.",
             "Which tips you were shown, how long they were on your screen, and what you answered. Your preferences.",
         ),
     ),
     (
         "How it is kept",
         (
-            "Tokens, the words of items, entries and tips, and your address are encrypted with a key of your own.",
+            "What lets oO in, the words of items, entries and tips, and your email are sealed with a key of your own.",
             "That key is never part of a database backup. Logs, measurements and events hold none of your words.",
         ),
     ),
@@ -73,7 +74,7 @@ PRIVACY: Sections = (
     (
         "What is yours to do",
         (
-            "Download my data gives you everything oO holds about you in one file.",
+            "Download my data gives you all that oO holds about you in one file, but for what lets it into your apps.",
             "Disconnecting an app withdraws our access there, and erases its tokens and items here.",
             "Delete everything does it all at once: access is withdrawn, every row erased, and your key destroyed.",
             "Copies in backups can then no longer be read. If an app cannot be reached, the page tells you.",

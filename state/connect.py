@@ -24,6 +24,7 @@ PROBLEMS = {
     "busy": "That was a little often. Please wait a moment, then connect again.",
     "unknown": "Connecting did not work. Please try again.",
 }
+LOCKED_OUT = "It does not let oO in any more. Connect it again."
 FIRST_READING_S = 4.0
 SWITCHES = {"notify", "paused", "learn_across_people", "allow_remote_ai"}
 TIMES = {"quiet_from", "quiet_to"}
@@ -39,7 +40,7 @@ class Row:
     is_connected: bool
     needs_attention: bool
     last_read: str
-    waiting: str
+    note: str
     asks: str
 
 
@@ -104,7 +105,7 @@ class ConnectState(AppState):
         left = await signals.leave(current(), user.user_id, text(source))
         await self._read_rows(user)
         name = next((row.name for row in self.rows if row.source == source), source)
-        way = f"{name} is disconnected." if left.is_revoked else f"Disconnected. Please remove oO in {name} yourself."
+        way = f"Disconnected from {name}." if left.is_revoked else f"Disconnected. Please remove oO in {name} yourself."
         return self._notice(f"{way} {unsent_in_words(left.unsent)}".strip())
 
     @rx.event
@@ -152,9 +153,17 @@ def drawn(view: connections.ConnectionView, waiting: int, refused: int, now: dat
         is_connected=view.state != "not_connected",
         needs_attention=view.state == "needs_attention",
         last_read=f"Last read {ago(view.last_read_at, now)}" if view.last_read_at else "",
-        waiting=waiting_in_words(waiting, refused, view.name) if view.state != "not_connected" else "",
+        note=noted(view, waiting, refused),
         asks=view.asks,
     )
+
+
+def noted(view: connections.ConnectionView, waiting: int, refused: int) -> str:
+    """Say what a source is for until it is connected; then what is wrong, and what it has not been told yet."""
+    if view.state == "not_connected":
+        return view.about
+    trouble = LOCKED_OUT if view.state == "needs_attention" else ""
+    return f"{trouble} {waiting_in_words(waiting, refused, view.name)}".strip()
 
 
 def waiting_in_words(waiting: int, refused: int, name: str) -> str:

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from state.base import MISFIT, AppState, text, text_or_none, whole_or_none
 from state.words import ago, counted, due_in_words
 
 SILENCES = {
-    "no_source": "Connect an app, and oO will show you one thing at a time.",
+    "no_source": "Connect an app with your tasks, and oO will show you one thing at a time.",
     "nothing_suitable": "Nothing needs you right now.",
     "resting": "oO is resting until you wake it.",
 }
@@ -136,11 +136,15 @@ class TipState(AppState):
         self.undo_reaction = (answer.reaction_id if answer else None) or ""
 
     async def _tell_unread(self, user: accounts.Caller) -> None:
-        """Say that nothing could be read rather than that nothing is there."""
-        if self.silence == "nothing_suitable":
-            known = await connections.readings(current(), user.user_id)
-            if all(reading.last_read_at is None for reading in known):
-                self.sentence = UNREAD
+        """Say that nothing could be read rather than that nothing is there, and of a tip that its source is locked."""
+        if self.silence not in {"", "nothing_suitable"}:
+            return
+        known = await connections.readings(current(), user.user_id)
+        if self.silence and all(reading.last_read_at is None for reading in known):
+            self.sentence = UNREAD
+        names = connections.sources_by_name()
+        if self.card.source in {names[reading.source].title for reading in known if reading.needs_attention}:
+            self.card = replace(self.card, source=f"{self.card.source}, which needs attention")
 
     def _show(self, answer: tips.Served | tips.Nothing) -> None:
         if isinstance(answer, tips.Nothing):

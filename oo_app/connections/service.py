@@ -50,6 +50,7 @@ class ConnectionView:
     state: State
     last_read_at: datetime | None
     asks: Asks
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,9 @@ async def overview(rt: Runtime, user_id: str) -> tuple[ConnectionView, ...]:
     def view(source: Source) -> ConnectionView:
         row = rows.get(source.name)
         if row is None:
-            return ConnectionView(source.name, source.title, "not_connected", None, source.asks)
+            return ConnectionView(source.name, source.title, "not_connected", None, source.asks, source.about)
         state = "needs_attention" if row.needs_attention else "connected"
-        return ConnectionView(source.name, source.title, state, row.last_read_at, source.asks)
+        return ConnectionView(source.name, source.title, state, row.last_read_at, source.asks, source.about)
 
     return tuple(view(source) for source in SOURCES)
 
@@ -97,7 +98,7 @@ async def connect(rt: Runtime, user_id: str, source_name: str, login: Login) -> 
     except TimeoutError as error:
         raise SourceDown(None, cause="TimeoutError") from error
     except (TokenRefused, NotPermitted) as error:
-        msg = f"{source.title} did not accept the name and the password."
+        msg = "The server did not accept the name and the password."
         raise Invalid(msg, field="password") from error
     return await keep(rt, user_id, source, Grant(opened.text(), None, None, ""))
 

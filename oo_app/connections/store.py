@@ -149,7 +149,8 @@ async def rehash_owners(rt: Runtime) -> tuple[int, int]:
     """Make the hashes of whose accounts are connected anew with the active OO_SECRET_KEYS.
 
     Return how many were not yet, and how many cannot be: their cursor does not say whose account it is, so they are
-    read from the start, which tells. People without a key are passed over.
+    read from the start, which tells. Where a source's cursors never say, what was noted is dropped: the next reading
+    notes it again. People without a key are passed over.
     """
     changed, unknown, last = 0, 0, ""
     while rows := await _owned(rt, last):
@@ -159,16 +160,17 @@ async def rehash_owners(rt: Runtime) -> tuple[int, int]:
                 vault = await rt.vault.for_user(row.user_id)
             except NotFound:
                 continue
-            owner = None
+            source, owner = sources_by_name()[row.source], None
             if row.cursor is not None:
                 cursor = vault.open(row.cursor, Place("connection", row.id, "cursor"))
-                owner = sources_by_name()[row.source].owner_in(cursor)
+                owner = source.owner_in(cursor)
             owner_hash = rt.vault.lookup(f"{row.source}:{owner}") if owner else None
             if owner_hash == row.owner_hash:
                 continue
-            changed, unknown = changed + bool(owner), unknown + (not owner)
+            is_read_again = not owner and source.tells_owner
+            changed, unknown = changed + bool(owner), unknown + is_read_again
             async with rt.db.begin() as tx:
-                values = {"owner_hash": owner_hash} if owner else {"cursor": None, "next_read_at": tx.now}
+                values = {"cursor": None, "next_read_at": tx.now} if is_read_again else {"owner_hash": owner_hash}
                 mine = (col(Connection.id) == row.id, col(Connection.owner_hash) == row.owner_hash)
                 await tx.session.execute(update(Connection).where(*mine).values(**values))
     return changed, unknown

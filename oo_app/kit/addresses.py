@@ -23,7 +23,7 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[Ip]]]
 
 LONGEST = 2_000
-NOT_PUBLIC = "url: That address cannot be reached from here. It has to be a public one."
+NOT_PUBLIC = "url: Nothing answers at that address, or it is not a public one."
 NO_ADDRESS = "url: That is not an address like https://example.com/calendar.ics"
 NO_NAME_INSIDE = "url: An address must not hold a name or a password"
 NO_PLAIN = "url: That address has to begin with https://"

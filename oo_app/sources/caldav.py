@@ -107,6 +107,7 @@ class CalDav(Source):
 
     name = "caldav"
     title = "CalDAV tasks"
+    about = "Your tasks on a server of your own, such as Nextcloud or Radicale."
     asks = "login"
     budget = Budget(per_minute=1_200)
 

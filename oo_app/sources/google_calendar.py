@@ -71,6 +71,7 @@ class GoogleCalendar(Source):
 
     name = "google_calendar"
     title = "Google Calendar"
+    about = "When you are busy. It gives no tips of its own."
     kinds = frozenset({"event"})
     has_webhooks = True
     has_channels = True

@@ -41,6 +41,7 @@ class Ical(Source):
 
     name = "ical"
     title = "Calendar feed"
+    about = "When you are busy, by the address of any calendar (.ics). It gives no tips of its own."
     asks = "address"
     kinds = frozenset({"event"})
     budget = Budget(per_minute=1_200)
@@ -55,6 +56,11 @@ class Ical(Source):
         if answer.status != HTTPStatus.OK or not is_calendar(answer.body):
             raise Invalid(NO_CALENDAR, field="url")
         return Login(str(read_url(door.login.url)))
+
+    def owner_in(self, cursor: str) -> str | None:
+        """Return the address; cursors of earlier versions do not have it."""
+        kept: dict[str, str] = json.loads(cursor)
+        return kept.get("owner")
 
     async def pull(self, door: Door, cursor: str | None) -> Pull:
         """Read the whole feed, unless it is as it was; a new day looks further ahead, so it reads in any case."""
@@ -74,7 +80,7 @@ class Ical(Source):
             events = await asyncio.wait_for(asyncio.to_thread(read, answer.body, door.now, door.zone), READING_S)
         except TimeoutError as error:  # the thread may go on; nobody waits for it
             raise SourceDown(None, cause="takes too long") from error
-        now = {"day": today, "digest": digest, **_validators(answer)}
+        now = {"owner": url, "day": today, "digest": digest, **_validators(answer)}
         return Pull((), json.dumps(now), is_full=True, owner=Owner(url, None), events=tuple(events))
 
 

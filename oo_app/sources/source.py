@@ -152,6 +152,7 @@ class Source:
 
     name: ClassVar[str]
     title: ClassVar[str]
+    about: ClassVar[str] = ""  # what it is for, in a sentence, until it is connected
     asks: ClassVar[Asks] = "consent"
     kinds: ClassVar[frozenset[Kind]] = frozenset({"task"})
     budget: ClassVar[Budget] = Budget(per_minute=3_000)
@@ -184,6 +185,11 @@ class Source:
     async def pull(self, door: Door, cursor: str | None) -> Pull:
         """Read everything (no cursor) or what changed since; a cursor that is no longer known reads everything."""
         raise NotImplementedError
+
+    @property
+    def tells_owner(self) -> bool:
+        """Whether cursors of this source say whose account it is."""
+        return type(self).owner_in is not Source.owner_in
 
     def owner_in(self, cursor: str) -> str | None:
         """Return the owner's id there, where a cursor of this source says it."""

@@ -60,6 +60,7 @@ class Todoist(Source):
 
     name = "todoist"
     title = "Todoist"
+    about = "Your tasks, and what you complete."
     has_webhooks = True
     budget = Budget(
         per_minute=6_000

@@ -19,7 +19,7 @@ from ml.policies import POLICIES
 from ml.types import Array, Ranking, checked, draw
 from oo_app import features, signals
 from oo_app.accounts import preferences
-from oo_app.connections import readings
+from oo_app.connections import readings, sources_by_name
 from oo_app.events import Surface, TipServed
 from oo_app.kit import log
 from oo_app.kit.db import UtcDateTime
@@ -101,7 +101,7 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
         known = () if chosen.paused else await readings(rt, user_id)
     if chosen.paused:
         return Nothing("resting")
-    if not known:
+    if not any("task" in sources_by_name()[reading.source].kinds for reading in known):
         await end_gone(rt, user_id)
         return Nothing("no_source")
     if stale := signals.stale(rt, known):

@@ -52,7 +52,7 @@ async def no_such_address(visit: Visit) -> None:
     await visit.page.get_by_role("dialog").get_by_label("Address").fill("https://localhost/calendar.ics")
     await visit.page.get_by_role("dialog").get_by_role("button", name="Connect", exact=True).click()
     await expect(visit.page.get_by_role("alert")).to_have_text(
-        "That address cannot be reached from here. It has to be a public one."
+        "Nothing answers at that address, or it is not a public one."
     )
 
 

@@ -29,11 +29,11 @@ def test_a_check_says_what_came_of_it(run: Command, tmp_path: Path):
 
 
 def test_a_source_without_a_stand_in_is_told_where_one_belongs(run: Command):
-    source, _ = tidy()
+    source, _ = tidy(('name = "tidy"', 'name = "untidy"'))
     with planted(source):
-        ran = run("source", "check", "tidy", "--only", "torn")
+        ran = run("source", "check", "untidy", "--only", "torn")
 
-    assert "There is no stand-in for 'tidy'" in ran.complaint
+    assert "There is no stand-in for 'untidy'" in ran.complaint
 
 
 @pytest.mark.parametrize(

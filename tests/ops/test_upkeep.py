@@ -11,12 +11,14 @@ from sqlalchemy import update
 
 from oo_app import accounts, ops, signals, tips
 from oo_app.accounts.models import Identity
+from oo_app.connections import sources_by_name
 from oo_app.connections.models import Connection
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.config import SettingsError
 from oo_app.kit.crypto import Place
 from oo_app.runtime import Runtime
 from oo_app.signals.models import Item
+from oo_app.sources.todoist import Todoist
 from oo_app.tips.models import Decision, Impression, Reaction, Reward
 from tests.browser import Browser
 from tests.conftest import KEY
@@ -126,6 +128,18 @@ async def test_a_connection_whose_cursor_names_nobody_is_read_first(rt: Runtime,
         (owner_hash,) = [each.owner_hash for each in await rows(rotating, Connection)]
         assert owner_hash != connection.owner_hash
         assert len({item.id for item in await rows(rotating, Item)}) == len(await rows(rotating, Item))
+
+
+@pytest.mark.parametrize("name", ["todoist", "google_calendar", "ical", "caldav"])
+def test_a_cursor_tells_whose_account_it_is(name: str):
+    assert sources_by_name()[name].tells_owner
+
+
+async def test_where_no_cursor_ever_tells_rotating_ends(rt: Runtime, monkeypatch: pytest.MonkeyPatch, ada: Browser):
+    monkeypatch.delattr(Todoist, "owner_in")
+
+    async with under(rt, encryption=KEY[::-1], secret=f"{NEW},{KEY}") as rotating:
+        assert [(await ops.rotate(rotating)).unread for _ in range(2)] == [0, 0]
 
 
 async def test_people_without_a_key_are_passed_over(rt: Runtime, ada: Browser):

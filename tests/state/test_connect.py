@@ -31,7 +31,7 @@ async def test_load_shows_sources_and_preferences(tab: Tab) -> None:
     page = await tab.screen(ConnectState)
 
     row = next(row for row in page.rows if row.source == "todoist")
-    assert (row.name, row.state, row.is_connected, row.waiting) == ("Todoist", "Connected", True, "")
+    assert (row.name, row.state, row.is_connected, row.note) == ("Todoist", "Connected", True, "")
     assert row.last_read == "Last read just now"
     assert page.learn_across_people is False
     assert page.allow_remote_ai is False
@@ -50,7 +50,7 @@ async def test_load_with_an_error_explains_it(rt: Runtime, ada: Browser) -> None
 async def test_disconnect_takes_the_grant_back(tab: Tab) -> None:
     page = await tab.screen(ConnectState)
 
-    assert said(await ConnectState.disconnect.fn(page, "todoist")) == "Todoist is disconnected."
+    assert said(await ConnectState.disconnect.fn(page, "todoist")) == "Disconnected from Todoist."
     assert [row.state for row in page.rows if row.source == "todoist"] == ["Not connected"]
 
 
@@ -226,7 +226,7 @@ async def test_an_address_that_was_typed_is_connected_and_read(tab: Tab, world: 
     ("form", "words"),
     [
         (FEED | {"url": "nonsense"}, "That is not an address like https://example.com/calendar.ics."),
-        (FEED | {"url": "http://127.0.0.1/"}, "That address cannot be reached from here. It has to be a public one."),
+        (FEED | {"url": "http://127.0.0.1/"}, "Nothing answers at that address, or it is not a public one."),
         (FEED | {"url": "https://elsewhere.example/"}, "There is no calendar at that address."),
         (FEED | {"username": "me"}, "Calendar feed takes an address only."),
     ],

@@ -7,15 +7,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from httpx import ASGITransport
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from oo_app import accounts, tips
+from oo_app.connections.models import Connection
 from oo_app.kit.clock import FakeClock
 from oo_app.kit.errors import Invalid, NotSignedIn
 from oo_app.runtime import Runtime
 from oo_app.tips.models import Reaction
-from state.tip import TipState, why
+from state.tip import SILENCES, TipState, why
 from tests.browser import Browser
+from tests.people import a_person
 from tests.state.screens import Tab, said
 
 REACT: Any = TipState.react.fn  # called with what a client may send, not with what the signature says
@@ -265,6 +267,25 @@ async def test_without_a_source_the_page_says_so(rt: Runtime, browser: Browser) 
 
     assert (page.silence, page.card.impression_id) == ("no_source", "")
     assert page.sentence
+
+
+async def test_a_tip_says_that_its_source_lets_nobody_in_any_more(tab: Tab, rt: Runtime) -> None:
+    async with rt.db.begin() as tx:
+        await tx.session.execute(update(Connection).values(needs_attention=True))
+    page = await tab.screen(TipState)
+
+    await TipState.load.fn(page)
+
+    assert page.card.source == "Todoist, which needs attention"
+
+
+async def test_a_calendar_alone_gives_no_tips_and_the_page_says_what_would(rt: Runtime, browser: Browser) -> None:
+    ben = await a_person(rt, "ben")
+    async with rt.db.begin() as tx:
+        await tx.session.execute(update(Connection).values(source="google_calendar"))
+
+    assert await tips.recommend(rt, ben.id, "web") == tips.Nothing("no_source")
+    assert SILENCES["no_source"].startswith("Connect an app with your tasks")
 
 
 async def test_the_browsers_time_zone_is_taken_once(rt: Runtime, browser: Browser) -> None:

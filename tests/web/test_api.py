@@ -2,11 +2,13 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import httpx
 
 from oo_app.kit.clock import FakeClock
 from oo_app.runtime import Runtime
+from oo_app.sources import SOURCES
 from tests.browser import Browser
 from tests.people import a_person
 from tests.web.api import signed_in
@@ -92,6 +94,10 @@ async def test_another_answer_is_409(rt: Runtime, browser: Browser):
     assert (response.status_code, response.headers["content-type"]) == (409, "application/problem+json")
 
 
+def of_todoist(connections: list[dict[str, Any]]) -> dict[str, Any]:
+    return next(entry for entry in connections if entry["source"] == "todoist")
+
+
 async def test_connections_tell_every_source_and_its_state(rt: Runtime, browser: Browser):
     await signed_in(rt, browser)
 
@@ -99,16 +105,20 @@ async def test_connections_tell_every_source_and_its_state(rt: Runtime, browser:
     await browser.send("DELETE", "/api/v1/connections/todoist")
     disconnected = (await browser.get("/api/v1/connections")).json()
 
-    assert [(entry["source"], entry["name"], entry["state"]) for entry in connected] == [
-        ("todoist", "Todoist", "connected"),
-        ("google_calendar", "Google Calendar", "not_connected"),
-        ("ical", "Calendar feed", "not_connected"),
-        ("caldav", "CalDAV tasks", "not_connected"),
-    ]
-    assert connected[0]["last_read_at"].endswith("Z")
-    assert disconnected[:1] == [
-        {"source": "todoist", "name": "Todoist", "state": "not_connected", "last_read_at": None}
-    ]
+    told = {entry["source"]: (entry["name"], entry["state"]) for entry in connected}
+    assert told == {source.name: (source.title, "not_connected") for source in SOURCES} | {
+        "todoist": ("Todoist", "connected")
+    }
+    assert {"google_calendar": "Google Calendar", "ical": "Calendar feed", "caldav": "CalDAV tasks"}.items() <= {
+        name: title for name, (title, _) in told.items()
+    }.items()
+    assert of_todoist(connected)["last_read_at"].endswith("Z")
+    assert of_todoist(disconnected) == {
+        "source": "todoist",
+        "name": "Todoist",
+        "state": "not_connected",
+        "last_read_at": None,
+    }
 
 
 async def test_me_tells_who_is_calling(browser: Browser):
