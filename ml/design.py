@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ NO_PAIRS: Index = np.empty((0, 2), dtype=np.intp)
 FLAT = 1e-6  # of its size; a column that spreads less does not vary
 STEEP = 2.0  # of a bend: from one side to the other within a spread
 QUANTILES = (0.25, 0.5, 0.75)  # of a column, where it may bend
+WAVES = 4  # two sines and two cosines
 BEYOND = 12.0  # asinh of a hundred thousand spreads; whatever lies further is not told apart
 
 
@@ -89,12 +91,16 @@ class Design:
     def wide(self, contexts: Array) -> Array:
         """Return contexts (…, k) as X holds them: scaled, their periodic columns as waves."""
         scaled = squashed(contexts, self.scaling.context_centre, self.scaling.context_spread)
-        parts = [
-            part
-            for column, name in enumerate(self.schema.context)
-            for part in (_waves(contexts[..., column], PERIODS[name]) if name in PERIODS else [scaled[..., column]])
-        ]
-        return np.stack(parts, axis=-1) if parts else scaled
+        places = _places(self.schema.context)
+        if not len(places.round):
+            return scaled
+        raw = np.where(np.isfinite(turns := contexts[..., places.round]), turns, 0.0)
+        angles = raw * places.turn
+        wide = np.empty((*scaled.shape[:-1], places.width))
+        wide[..., places.plain_to] = scaled[..., places.plain]
+        for wave, values in enumerate((np.sin(angles), np.cos(angles), np.sin(2 * angles), np.cos(2 * angles))):
+            wide[..., places.round_to + wave] = values
+        return wide
 
     def credited(self, parts: Array) -> Array:
         """Add up parts of a score, by column of X (d,), by the candidate's column (m,) that they come from."""
@@ -166,11 +172,31 @@ def _knots(values: Array) -> Array:
 def squashed(values: Array, centre: Array, spread: Array) -> Array:
     """Scale, and let what lies far out count by its magnitude only; what is no number lies at the centre."""
     scaled = (values - centre) / spread
-    if not np.isfinite(scaled).all():
+    if not np.isfinite(scaled.sum()):
         scaled = np.nan_to_num(scaled, nan=0.0, posinf=np.sinh(BEYOND), neginf=-np.sinh(BEYOND))
     return np.clip(np.arcsinh(scaled), -BEYOND, BEYOND)
 
 
-def _waves(values: Array, period: float) -> list[Array]:
-    turn = np.where(np.isfinite(values), values, 0.0) * (2 * np.pi / period)
-    return [np.sin(turn), np.cos(turn), np.sin(2 * turn), np.cos(2 * turn)]
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where a context's columns stand when it is taken wide: plain ones, and round ones with four waves each."""
+
+    plain: Index
+    plain_to: Index
+    round: Index
+    round_to: Index
+    turn: Array
+    width: int
+
+
+@lru_cache(maxsize=64)
+def _places(context: tuple[str, ...]) -> _Places:
+    plain: list[tuple[int, int]] = []
+    round_: list[tuple[int, int]] = []
+    width = 0
+    for column, name in enumerate(context):
+        (round_ if name in PERIODS else plain).append((column, width))
+        width += WAVES if name in PERIODS else 1
+    turn = np.array([2 * np.pi / PERIODS[context[column]] for column, _ in round_])
+    (come, to), (round_come, round_to) = (np.array(each, dtype=np.intp).reshape(-1, 2).T for each in (plain, round_))
+    return _Places(come, to, round_come, round_to, turn, width)

@@ -100,13 +100,14 @@ def fold(shared: Shared, head: Head, logged: Logged) -> Head:
     return learned(head, z, logged.reward - float(x @ shared.mean), shared.keep)
 
 
-def pool(shared: Shared, own: Belief, logged: Logged) -> Shared:
-    """Fold a round into what is shared, with the person's belief before it as the offset. O(d²), no inverse."""
+def pool(shared: Shared, head: Head, logged: Logged) -> Shared:
+    """Fold a round into what is shared, with what the person's head says before it as the offset. O(d²)."""
     x, z = columns(shared.design, logged)
+    own = np.linalg.solve(shared.precision + head.gram / shared.noise, np.stack([head.pull / shared.noise, z], axis=1))
     reach = shared.covariance @ x
-    variance = shared.noise + float(z @ own.covariance @ z) + max(float(x @ reach), 0.0)
+    variance = shared.noise + max(float(z @ own[:, 1]), 0.0) + max(float(x @ reach), 0.0)
     gain = reach / variance
-    left = logged.reward - float(z @ own.mean) - float(x @ shared.mean)
+    left = logged.reward - float(z @ own[:, 0]) - float(x @ shared.mean)
     covariance = shared.covariance - np.outer(gain, reach)
     return replace(shared, mean=shared.mean + gain * left, covariance=covariance)
 

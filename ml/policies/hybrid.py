@@ -66,7 +66,7 @@ class Hybrid:
 
     def pool(self, shared: Shared, state: Person, logged: Logged) -> Shared:
         """Fold a round into what is shared; `state` is the person's before it."""
-        return mixed.pool(shared, mixed.own_belief(state.shared, state.head), logged)
+        return mixed.pool(shared, state.head, logged)
 
     def amend(self, shared: Shared, logged: Logged, reward: float) -> Shared:
         """Replace the reward of a round that was pooled."""
