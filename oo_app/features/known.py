@@ -77,7 +77,8 @@ def _due(item: OpenItem, deadline: datetime | None, zone: ZoneInfo) -> datetime 
 
 
 def _end_of(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, END_OF_DAY, tzinfo=zone).astimezone(UTC)
+    """Return the last second of a day: where clocks go back before midnight, that of the second time it is told."""
+    return datetime.combine(day, END_OF_DAY, tzinfo=zone).replace(fold=1).astimezone(UTC)
 
 
 def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -33,8 +33,9 @@ MOST_LOOKUPS = 16
 NAT64 = ip_network("64:ff9b::/96")
 # Where clouds hand out the machine's own credentials (Azure's lies in a public range), and a prefix under which a
 # network may hide any address: let through only by their very names.
-CLOUDS = ("169.254.0.0/16", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::/32")
+CLOUDS = ("169.254.0.0/16", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::/32", "fd20:ce::/32")
 BY_NAME_ONLY = tuple(map(ip_network, (*CLOUDS, "64:ff9b:1::/48")))
+NOWHERE = ip_network("240.0.0.0/4")  # the broadcast address among them: nobody listens there by itself
 UNICAST = ip_network("2000::/3")  # the only part of IPv6 that was ever given out
 # Not public although Python says so, at least the versions of it that we run on: documentation, 6to4 and its relays.
 NEVER_PUBLIC = tuple(map(ip_network, ("192.88.99.0/24", "2002::/16", "3fff::/20")))
@@ -77,6 +78,8 @@ class Private:
         inner = _embedded(address)
         if any(inner in network for network in BY_NAME_ONLY):
             return ip_network(inner) in self.networks
+        if inner.is_multicast or inner in NOWHERE:
+            return False
         return self.everything or any(
             address in network for network in self.networks if network.version == address.version
         )

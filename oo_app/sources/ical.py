@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -20,7 +19,7 @@ from oo_app.kit.config import Settings
 from oo_app.kit.errors import Invalid, SourceDown
 from oo_app.sources.facts import Event, Owner, Pull, is_tellable
 from oo_app.sources.reading import zone_of
-from oo_app.sources.rfc5545 import ODD, inside, is_hostile, moment, parse, when, word
+from oo_app.sources.rfc5545 import ODD, inside, is_endless, is_hostile, moment, parse, when, without, word
 from oo_app.sources.source import Budget, Door, Login, Source, TokenRefused
 
 BEFORE, AHEAD = timedelta(days=1), timedelta(days=60)
@@ -30,7 +29,7 @@ READING_S = 30.0
 MOST_COMPONENTS = 20_000
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.GONE})
 # Tasks and journals are no appointments, and alarms not ours to sound.
-LEFT_ALONE = re.compile(r"^BEGIN:(VTODO|VJOURNAL|VALARM)\n.*?^END:\1\n", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+LEFT_ALONE = frozenset({"VTODO", "VJOURNAL", "VALARM"})
 NO_CALENDAR = "url: There is no calendar at that address"
 
 _log = log.get(__name__)
@@ -111,7 +110,7 @@ def read(body: bytes, now: datetime, zone: ZoneInfo) -> Sequence[Event]:
     if text.count("BEGIN:VEVENT") > MOST_COMPONENTS:
         raise SourceDown(None, cause="too many entries")
     try:
-        calendars = parse(LEFT_ALONE.sub("", text))
+        calendars = parse(without(text, LEFT_ALONE))
     except ODD as error:
         raise SourceDown(None, cause="no calendar") from error
     window = (now - BEFORE, now + AHEAD)
@@ -154,7 +153,7 @@ def _occurrences(
 ) -> Sequence[Component]:
     if not any(name in component for component in series for name in ("RRULE", "RDATE", "RECURRENCE-ID")):
         return series[-1:]  # of two with one name, the later one counts
-    if any(is_hostile(component) for component in series):
+    if any(is_hostile(component) or is_endless(component, window[1]) for component in series):
         return ()
     alone = Calendar()
     if "X-WR-TIMEZONE" in calendar:

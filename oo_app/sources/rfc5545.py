@@ -14,6 +14,10 @@ from icalendar.timezone import tzp
 
 MOST_A_DAY = 24
 MOST_ZONES, MOST_RULES = 50, 100
+MOST_LINES = 300_000  # the library reads some fifty thousand a second
+DAYS_A_YEAR = 366
+YEARLY_STEPS = {"DAILY": 366, "WEEKLY": 53, "MONTHLY": 12 * 5, "YEARLY": 1}
+MOST_STEPS = 100_000  # of a rule, from its beginning: each is taken, and ten years of every hour are fewer
 ZONE_RULE = frozenset({"FREQ", "INTERVAL", "BYMONTH", "BYDAY", "BYMONTHDAY", "UNTIL", "COUNT", "WKST"})
 SHORTEST_MONTH = 28
 TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})  # nobody's appointments; each could fill the store by itself
@@ -22,7 +26,7 @@ ONLY_SELDOM = frozenset({"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"})
 # What the libraries raise on odd files, some of them only when a property is looked at.
 ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
-_ZONE = re.compile(r"^BEGIN:VTIMEZONE\s.*?^END:VTIMEZONE[^\S\n]*\n", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_ZONE = frozenset({"VTIMEZONE"})
 # The library keeps the zones that files define for the whole process, by name: a file of one person's would tell the
 # times in another's. So it starts anew for each file.
 _alone = Lock()
@@ -31,16 +35,19 @@ _alone = Lock()
 def parse(text: str) -> list[Component]:
     """Read the calendars of a file; of what the library will not read, only the odd lines are lost.
 
-    Raises one of ODD for what is no calendar at all.
+    Raises one of ODD for what is no calendar at all, or has more lines than any real one of its size.
     """
+    if text.count("\n") > MOST_LINES:
+        msg = "too many lines"
+        raise ValueError(msg)
     seen = count()
-    usual = _ZONE.sub(lambda zone: zone[0] if _is_usual(zone[0]) and next(seen) < MOST_ZONES else "", text)
+    usual = replaced(text, _ZONE, lambda zone: zone if _is_usual(zone) and next(seen) < MOST_ZONES else "")
     with _alone:
         tzp.use_default()
         try:
             return cast("list[Component]", Calendar.from_ical(usual, multiple=True))
         except ODD:
-            return cast("list[Component]", Calendar.from_ical("".join(_readable(_ZONE.sub("", text))), multiple=True))
+            return cast("list[Component]", Calendar.from_ical("".join(_readable(without(text, _ZONE))), multiple=True))
 
 
 def _is_usual(zone: str) -> bool:
@@ -60,6 +67,39 @@ def _is_yearly(rule: str) -> bool:
         and re.fullmatch("(-?[1-4])?[A-Z]{2}" if not days else "[A-Z]{2}", parts.get("BYDAY", "SU")) is not None
         and ("BYMONTHDAY" not in parts or any(0 < abs(day) <= SHORTEST_MONTH for day in days))
     )
+
+
+def without(text: str, kinds: frozenset[str]) -> str:
+    """Leave out components of some kinds, with all that is in them."""
+    return replaced(text, kinds, lambda _: "")
+
+
+def replaced(text: str, kinds: frozenset[str], by: Callable[[str], str]) -> str:
+    """Put something else in the place of each component of some kinds; one that never ends stays as it is.
+
+    Line by line, since a pattern that looks for each one's end takes hours for a file of beginnings.
+    """
+    lines = text.split("\n")
+    told = [_edge(line) for line in lines]
+    last_end = {edge.removeprefix("END:"): number for number, edge in enumerate(told) if edge.startswith("END:")}
+    kept: list[str] = []
+    begun, kind = 0, ""
+    for number, (line, edge) in enumerate(zip(lines, told, strict=True)):
+        opens = edge.removeprefix("BEGIN:") if edge.startswith("BEGIN:") else ""
+        if kind:
+            if edge == f"END:{kind}":
+                kept.append(by("\n".join([*lines[begun : number + 1], ""])).removesuffix("\n"))
+                kind = ""
+        elif opens in kinds and last_end.get(opens, -1) > number:
+            begun, kind = number, opens
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _edge(line: str) -> str:
+    """Return where a line begins or ends a component, in upper case; empty for any other."""
+    return line.rstrip().upper() if line[:6].upper() == "BEGIN:" or line[:4].upper() == "END:" else ""
 
 
 def content_lines(text: str) -> list[str]:
@@ -126,6 +166,31 @@ def is_hostile(component: Component) -> bool:
         rules: Any = component.get(name) or []
         told += cast("list[Any]", rules) if isinstance(rules, list) else [rules]
     return any(_is_hostile(rule) for rule in told)
+
+
+def is_endless(component: Component, until: datetime) -> bool:
+    """Whether an entry's rule takes more steps from its beginning to some time than any that somebody means."""
+    start, rules = when(component, "DTSTART"), cast("Any", component.get("RRULE") or [])
+    if not isinstance(start, date):
+        return False
+    days = max((until.date() - (start.date() if isinstance(start, datetime) else start)).days, 1)
+    return any(_steps(rule, days) > MOST_STEPS for rule in _listed(rules))
+
+
+def _steps(rule: Any, days: int) -> float:
+    """Estimate how many occurrences a rule has in so many days, `COUNT` left aside unless it ends it sooner."""
+    parts = {str(name).upper(): [str(each).upper() for each in _listed(value)] for name, value in rule.items()}
+    a_day = math.prod(max(1, len(parts.get(name, []))) for name in ("BYHOUR", "BYMINUTE", "BYSECOND"))
+    of_days = [len(parts.get(name, [])) for name in ("BYMONTHDAY", "BYYEARDAY", "BYDAY", "BYWEEKNO")]
+    a_year = (
+        YEARLY_STEPS.get(parts.get("FREQ", [""])[0], DAYS_A_YEAR)
+        * max(1, *of_days)
+        * max(1, len(parts.get("BYMONTH", [])))
+    )
+    interval = max(int(parts.get("INTERVAL", ["1"])[0]), 1)
+    steps = days / DAYS_A_YEAR * min(a_year, DAYS_A_YEAR) * a_day / interval
+    told = parts.get("COUNT", [""])[0]
+    return min(steps, int(told) * a_day) if told.isdecimal() else steps
 
 
 def _is_hostile(rule: Any) -> bool:

@@ -1,6 +1,7 @@
 """Around everything: limits, origins, guarded documents, closed doors; a line in the log for each request."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter
 from urllib.parse import quote, urlsplit
@@ -27,6 +28,7 @@ from oo_app.web.security import SAFE_METHODS, bearer_token, page_path, session_t
 # Posted by browsers on other sites (Apple's form_post) or by servers; each has a proof of its own.
 WEBHOOKS = "/webhooks/"
 FOREIGN_POSTS = ("/auth/apple/callback", WEBHOOKS)
+MISSED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 UNLIMITED = "/assets/"  # files that never change
 SIGNED_IN_PAGES = frozenset({"/connect", "/tip"})
 # What Reflex serves besides pages and socket. Its socket is one only: polling over HTTP would pass by the origin check.
@@ -71,6 +73,7 @@ class Guard:
             await answer.fail()
             raise  # the server tells where it rose
         finally:
+            self._count_missed(scope, answer.status)
             self._tell(scope, answer.status, perf_counter() - began)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,8 +115,11 @@ class Guard:
     def _count(self, scope: Scope) -> None:
         """Count a request of the address, and a step of a sign-in."""
         path, address = scope["path"], scope["client"][0]
+        if scope["state"]["is_sandbox"]:
+            return
         # A source's servers send for everybody from a few addresses; who proves nothing is counted where that shows.
-        if path.startswith((UNLIMITED, WEBHOOKS)) or scope["state"]["is_sandbox"]:
+        if path.startswith((UNLIMITED, WEBHOOKS)):
+            self._rt.limits.check_unproven(address)
             return
         what = "request"
         try:
@@ -124,6 +130,12 @@ class Guard:
         except TooMany:
             self._rt.metrics.limited.labels(what).inc()
             raise
+
+    def _count_missed(self, scope: Scope, status: int) -> None:
+        """Count what asked for a file or a source that is not there, where nothing else is counted."""
+        if status in MISSED and scope["path"].startswith((UNLIMITED, WEBHOOKS)):
+            with suppress(TooMany):
+                self._rt.limits.unproven(scope["client"][0])
 
     def _check_origin(self, scope: Scope) -> None:
         """Refuse a change asked for by another site; without an Origin only who has no cookie goes on, to a 401."""

@@ -132,6 +132,21 @@ def column(name: str, item: OpenItem, moment: Moment) -> float:
     return features.snapshot(moment, [item]).candidates[0, columns.index(name)]
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "last_hour"),
+    [("Africa/Cairo", date(2026, 10, 29), "2026-10-29T20:30"), ("Asia/Beirut", date(2026, 10, 24), "2026-10-24T20:30")],
+)
+def test_a_day_on_which_clocks_go_back_before_midnight_is_over_with_its_second_last_hour(
+    zone: str, day: date, last_hour: str
+):
+    item, there = ITEM._replace(due_on=day), ZoneInfo(zone)
+    within = datetime.fromisoformat(last_hour).replace(tzinfo=UTC) + timedelta(hours=1)
+
+    assert within.astimezone(there).date() == day
+    assert of_item("is_overdue", item, at(within, there)) == 0.0
+    assert of_item("is_overdue", item, at(within + timedelta(hours=1), there)) == 1.0
+
+
 @pytest.mark.parametrize(("days", "told"), [(1, 1.0), (-2, -2.0), (90, 30.0), (-90, -30.0)])
 def test_days_until_due_are_cut_at_thirty(days: int, told: float):
     assert column("days_until_due", ITEM._replace(due_at=NOW + days * DAY), at()) == told

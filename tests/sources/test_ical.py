@@ -174,6 +174,47 @@ def test_a_hostile_rule_costs_nothing_but_itself(rule: str):
 
 
 @pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY",
+        "FREQ=DAILY;BYHOUR=1,2,3,4,5,6",
+        "FREQ=MONTHLY;BYMONTHDAY=1,2,3,4,5,6,7,8,9,10,11,12;BYHOUR=1,2,3,4",
+    ],
+)
+def test_a_rule_without_a_beginning_in_sight_costs_nothing_but_itself(rule: str):
+    body = a_calendar(
+        an_entry("DTSTART:00010101T000000Z", f"RRULE:{rule}", uid="bad"),
+        an_entry("DTSTART:20261124T090000Z", uid="good"),
+    )
+
+    assert times(read(body, NOW, BERLIN)) == [(at("2026-11-24T09:00Z"), at("2026-11-24T09:00Z"))]
+
+
+@pytest.mark.parametrize(
+    ("start", "rule"),
+    [("16041124T090000Z", "FREQ=YEARLY"), ("19001124T090000Z", "FREQ=DAILY"), ("19001124T090000Z", "FREQ=MONTHLY")],
+)
+def test_what_has_been_going_on_for_long_goes_on(start: str, rule: str):
+    events = read(a_calendar(an_entry(f"DTSTART:{start}", f"RRULE:{rule}")), NOW, BERLIN)
+
+    assert (at("2026-11-24T09:00Z"), at("2026-11-24T09:00Z")) in times(events)
+
+
+@pytest.mark.parametrize("kind", ["VTODO", "VTIMEZONE", "VALARM"])
+@pytest.mark.parametrize("end", [[], ["END"]], ids=["none ends", "one ends"])
+def test_a_file_of_beginnings_is_read_within_the_time_of_a_test(kind: str, end: list[str]):
+    beginnings = "\r\n".join([f"BEGIN:{kind}"] * 60_000 + [f"{word}:{kind}" for word in end])
+
+    with suppress(SourceDown):
+        assert read(a_calendar(beginnings), NOW, BERLIN) == []
+
+
+def test_a_file_of_too_many_lines_is_no_calendar():
+    with pytest.raises(SourceDown):
+        read(a_calendar("\r\n".join(["X-A:1"] * 300_000)), NOW, BERLIN)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "DTSTART:nonsense",

@@ -72,6 +72,18 @@ async def test_what_the_address_has_spent_no_session_brings_back(limited: Runtim
     problem_of(await visitor.send(*WRITE), 429)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/assets/nothing.js"), ("POST", "/webhooks/nothing"), ("GET", "/webhooks/todoist")]
+)
+async def test_who_asks_for_what_is_not_there_is_counted_where_nothing_else_is(
+    visitor: Browser, method: str, path: str
+):
+    statuses = [(await visitor.client.request(method, path)).status_code for _ in range(601)]
+
+    assert statuses[-1] == 429
+    assert 429 not in statuses[:600]
+
+
 @pytest.mark.parametrize("path", ["/assets/app-1a2b.js", "/sandbox/todoist/"])
 async def test_hashed_files_and_the_sandbox_do_not_count(visitor: Browser, path: str):
     await spend(visitor, 600)
