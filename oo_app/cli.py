@@ -15,7 +15,7 @@ import click
 from alembic import command
 from alembic.util.exc import CommandError
 
-from oo_app import accounts, conformance, ops, sandbox, wiring
+from oo_app import accounts, conformance, ops, sandbox, tips, wiring
 from oo_app.kit import log
 from oo_app.kit.clock import Clock
 from oo_app.kit.config import Settings, SettingsError, explain
@@ -194,6 +194,28 @@ def user_delete(email: str) -> None:
             click.echo("Deleted.")
 
     _with_database(run)
+
+
+@oo.group()
+def decision() -> None:
+    """Work out again what was decided."""
+
+
+@decision.command("replay")
+@click.argument("decision_id", metavar="ID")
+def decision_replay(decision_id: str) -> None:
+    """Work a decision of the last thirty days out again, from what it was made of."""
+
+    async def run(rt: Runtime) -> tips.Replayed:
+        return await tips.replay(rt, decision_id)
+
+    told = _with_database(run)
+    if not told.is_same:
+        message = (
+            f"It came out otherwise: candidate {told.chosen_again} instead of {told.chosen}, off by {told.largest:.1e}."
+        )
+        raise click.ClickException(message)
+    click.echo(f"The same again: {told.policy} chose candidate {told.chosen}, with the same probabilities.")
 
 
 @oo.group()

@@ -1,6 +1,7 @@
 """Runtime: everything that is handed in from outside, made once a process."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -30,7 +31,7 @@ class Runtime:
     db: Database
     bus: Bus
     jobs: Jobs
-    policy: Policy
+    policy: Policy[Any]
     limits: Limits
     metrics: Metrics
     mirror: Mirror | None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vulture import Vulture
 
-FOLDERS = ("oo_app", "ml", "state", "pages")
+FOLDERS = ("oo_app", "ml", "state", "pages", "scripts")
 KINDS = {"function", "method", "class", "property", "unreachable_code"}
 # Called by a library that knows them by their decorator.
 DECORATORS = (

@@ -28,6 +28,8 @@ VERBS = [
     ["backup"],
     ["restore"],
     ["purge"],
+    ["decision"],
+    ["decision", "replay"],
     ["keys"],
     ["keys", "rotate"],
     ["source"],

@@ -17,7 +17,7 @@ from oo_app.ops import RULES
 from oo_app.runtime import Runtime
 from tests.commands import Command, Ran, start
 from tests.outside import snapshot
-from tests.people import a_person
+from tests.people import a_person, a_tip, decision
 from tests.served import ROOT, served
 
 pytestmark = pytest.mark.long
@@ -107,6 +107,44 @@ def test_rotation_says_how_many_and_is_done_at_once(run: Command, folder: Path):
     assert first.out.startswith("Now under the first of OO_ENCRYPTION_KEYS: 2 people's keys more than before.")
     assert second.out.startswith("Now under the first of OO_ENCRYPTION_KEYS: 0 people's keys more than before.")
     assert "2, all under the first of OO_ENCRYPTION_KEYS" in after.out
+
+
+@pytest.fixture
+async def decided(rt: Runtime, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, str]:
+    """A data folder with a decision in it, and that decision's id."""
+    ada = await a_person(rt, "ada", tasks=5)
+    made_by = await decision(rt, (await a_tip(rt, ada.id)).tip.impression_id)
+    made = await snapshot(rt, tmp_path / "decided")
+    made.chmod(0o700)
+    capsys.readouterr()  # what was logged meanwhile is not what the command says
+    return made, made_by.id
+
+
+def test_a_decision_is_worked_out_again(run: Command, decided: tuple[Path, str]):
+    folder, decision_id = decided
+
+    ran = on(folder, run, "decision", "replay", decision_id)
+
+    assert ran.code == 0
+    assert ran.out.startswith("The same again: random chose candidate ")
+
+
+def test_a_decision_that_comes_out_otherwise_is_told(run: Command, decided: tuple[Path, str]):
+    folder, decision_id = decided
+    with closing(sqlite3.connect(folder / "oo.db")) as opened, opened:
+        opened.execute("UPDATE decision SET chosen = (chosen + 1) % 5")
+
+    ran = on(folder, run, "decision", "replay", decision_id)
+
+    assert ran.code != 0
+    assert "It came out otherwise" in ran.complaint
+
+
+def test_an_unknown_decision_is_told(run: Command, decided: tuple[Path, str]):
+    ran = on(decided[0], run, "decision", "replay", "nothing-such")
+
+    assert ran.code != 0
+    assert "There is no such decision" in ran.complaint
 
 
 def test_the_purge_counts(run: Command, folder: Path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.types import Array, Ranking
+from ml.types import Array, Explanation, Logged, Ranking, Schema, some
 
 
 class Uniform:
@@ -11,17 +11,20 @@ class Uniform:
     name = "random"
     version = "1"
 
-    def rank(self, context: Array, candidates: Array, rng: np.random.Generator) -> Ranking:
+    def fresh(self, schema: Schema) -> None:
+        """Know nothing."""
+
+    def rank(self, state: None, context: Array, candidates: Array, rng: np.random.Generator) -> Ranking:
         """Give each of the n ≥ 1 candidates the probability 1/n."""
-        n = len(candidates)
-        if n == 0:
-            msg = "there is nothing to rank"
-            raise ValueError(msg)
+        n = len(some(candidates))
         return Ranking(scores=np.zeros(n), propensities=np.full(n, 1.0 / n))
 
-    def explain(self, context: Array, candidates: Array, chosen: int) -> Array:
+    def learn(self, state: None, logged: Logged) -> None:
+        """Learn nothing."""
+
+    def explain(self, state: None, context: Array, candidates: Array, chosen: int) -> Explanation:
         """Contribute nothing from any feature: chance alone chose."""
-        return np.zeros_like(candidates[chosen])
+        return Explanation(np.zeros_like(candidates[chosen]))
 
 
 POLICY = Uniform()

@@ -7,6 +7,7 @@ from oo_app.tips.expiry import end_gone, settle
 from oo_app.tips.quality import note_freshness
 from oo_app.tips.react import SNOOZES, react, undoable
 from oo_app.tips.recommend import mark_seen, recommend
+from oo_app.tips.replay import Replayed, replay
 from oo_app.tips.results import ACTIONS, Nothing, Outcome, Reason, Served, Snooze, Tip, Undoable
 from oo_app.tips.retention import purge_details
 
@@ -18,6 +19,7 @@ __all__ = [
     "Nothing",
     "Outcome",
     "Reason",
+    "Replayed",
     "Served",
     "Snooze",
     "Surface",
@@ -30,6 +32,7 @@ __all__ = [
     "purge_details",
     "react",
     "recommend",
+    "replay",
     "settle",
     "undoable",
 ]

@@ -8,6 +8,7 @@ from sqlmodel import col
 from ml.reward import DELAYED_WINDOW, delayed_reward
 from oo_app.events import FeedbackDelayed
 from oo_app.runtime import Runtime
+from oo_app.tips.learning import follow, mind_of
 from oo_app.tips.models import Impression, Reaction, Reward
 from oo_app.tips.rewards import put_reward
 
@@ -45,4 +46,5 @@ async def credit(rt: Runtime, user_id: str, item_id: str, completed_at: datetime
             await tx.session.flush()
         value = delayed_reward(completed_at - impression.served_at)
         await put_reward(tx, impression, "completed", value)
+        await follow(tx, mind_of(rt.policy), impression)
         tx.emit(FeedbackDelayed(user_id, impression.id, value))

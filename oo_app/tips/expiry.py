@@ -7,6 +7,7 @@ from sqlmodel import col
 
 from oo_app import signals
 from oo_app.runtime import Runtime
+from oo_app.tips.learning import follow, mind_of
 from oo_app.tips.models import Impression
 from oo_app.tips.rewards import put_settled
 
@@ -33,6 +34,7 @@ async def settle(rt: Runtime, user_id: str | None = None) -> None:
             tx.session.add(impression)
             await tx.session.flush()
             await put_settled(tx, impression)
+            await follow(tx, mind_of(rt.policy), impression)
 
 
 async def end_gone(rt: Runtime, user_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the heart: decision, impression, reaction, reward, hold."""
+"""Tables of the heart: decision, impression, reaction, reward, hold; what is learnt from them."""
 
 from datetime import datetime
 
@@ -14,7 +14,8 @@ IMPRESSION = "impression.id"
 class Decision(SQLModel, table=True):
     """One choice with all it takes to replay it. Arrays are float64 in C order: candidates (n, m), the rest (n,).
 
-    The details (context, candidates, scores, propensities) are blanked after thirty days. `stale` is a JSON object of
+    The details (context, candidates, scores, propensities, and `state`, what was known of the person) are blanked after
+    thirty days. `stale` is a JSON object of
     the sources that were late then, with their age in seconds (null: never read), `missing` one of the features that
     could not be known, with how many values.
     """
@@ -37,6 +38,8 @@ class Decision(SQLModel, table=True):
     propensities: bytes
     chosen: int
     latency_ms: float
+    state: bytes = b""
+    state_version: str = Field(default="", max_length=40)
     stale: str = "{}"
     missing: str = "{}"
 
@@ -93,6 +96,32 @@ class Reward(SQLModel, table=True):
     version: str = Field(max_length=20)
     cause: str = Field(max_length=10)
     value: float
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Lesson(SQLModel, table=True):
+    """A round of the learning record, kept with the account: context (k,) and chosen candidate (m,), float64."""
+
+    __table_args__ = (Index("ix_lesson_user", "user_id", "impression_id"),)
+
+    impression_id: str = Field(primary_key=True, foreign_key=IMPRESSION, ondelete="CASCADE", max_length=36)
+    user_id: str = Field(foreign_key=USER, ondelete="CASCADE")
+    schema_version: str = Field(max_length=10)
+    context: bytes
+    candidate: bytes
+    propensity: float
+    reward: float
+
+
+class PolicyState(SQLModel, table=True):
+    """What a policy knows of a person: the fold of their lessons under a version of the policy (`ml.store`)."""
+
+    __tablename__ = "policy_state"  # pyright: ignore[reportAssignmentType]
+
+    user_id: str = Field(primary_key=True, foreign_key=USER, ondelete="CASCADE", max_length=36)
+    policy: str = Field(primary_key=True, max_length=40)
+    version: str = Field(max_length=40)
+    body: bytes
     at: datetime = Field(sa_type=UtcDateTime)
 
 

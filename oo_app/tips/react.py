@@ -20,6 +20,7 @@ from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 from oo_app.signals import cancel_close, schedule_close
 from oo_app.tips.expiry import expired_at
+from oo_app.tips.learning import follow, mind_of
 from oo_app.tips.models import Hold, Impression, Reaction, Reward
 from oo_app.tips.results import Outcome, Undoable
 from oo_app.tips.rewards import put_reward, put_settled
@@ -68,6 +69,7 @@ async def react(
     async with rt.db.begin() as tx:
         impression = await _own(tx, user_id, impression_id)
         outcome = await _said(tx, impression, said, zone)
+        await follow(tx, mind_of(rt.policy), impression)
     if tx.emitted:  # the same said again is no news
         rt.metrics.reactions.labels(said.action, impression.surface).inc()
         _log.info("reacted", impression_id=impression.id, action=said.action)

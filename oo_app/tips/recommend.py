@@ -14,8 +14,9 @@ from sqlalchemy import Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel, col
 
+from ml.mind import Mind
 from ml.policies import POLICIES
-from ml.types import Array, Policy, Ranking, checked, draw
+from ml.types import Array, Ranking, checked, draw
 from oo_app import features, signals
 from oo_app.accounts import preferences
 from oo_app.connections import readings, sources_by_name
@@ -27,6 +28,7 @@ from oo_app.kit.ids import new_id, new_seed
 from oo_app.runtime import Runtime
 from oo_app.tips.dose import dose
 from oo_app.tips.expiry import end_gone, expired_at, settle
+from oo_app.tips.learning import mind_of, state_of
 from oo_app.tips.models import Decision, Hold, Impression, Reaction
 from oo_app.tips.quality import read_stale, stale_text
 from oo_app.tips.render import render
@@ -51,6 +53,8 @@ _OPEN = (
         col(Decision.candidates),
         col(Decision.candidate_ids),
         col(Decision.chosen),
+        col(Decision.state),
+        col(Decision.state_version),
         col(Decision.stale),
     )
     .join(Decision, col(Decision.id) == col(Impression.decision_id))
@@ -80,7 +84,8 @@ class _Choice:
     """How was chosen, which, and why."""
 
     scene: _Scene
-    policy: Policy
+    mind: Mind
+    state: Any
     seed: int
     ranking: Ranking
     index: int
@@ -114,7 +119,7 @@ async def recommend(rt: Runtime, user_id: str, surface: Surface) -> Served | Not
     with rt.metrics.stages.labels("features").time():
         scene = await _look(rt, features.Whose(user_id, chosen.zone, known), items)
     with rt.metrics.stages.labels("rank").time():
-        choice = await _choose(rt, scene)
+        choice = await _choose(rt, scene, await state_of(rt, user_id, mind_of(rt.policy)))
     if served := await _serve(rt, user_id, surface, choice, zone=chosen.zone, began=began):
         return served
     return await _open_one(rt, user_id, chosen.zone) or Nothing("nothing_suitable")
@@ -168,10 +173,13 @@ async def _open_one(rt: Runtime, user_id: str, zone: ZoneInfo) -> Served | None:
 def _told_reasons(rt: Runtime, shown: Row[*tuple[Any, ...]]) -> tuple[Reason, ...]:
     """Give a stored decision's reasons again; none when its policy or its features are of another version."""
     policy = next((known for known in (rt.policy, *POLICIES.values()) if known.name == shown.policy), None)
-    if policy is None or (policy.version, features.SCHEMA) != (shown.policy_version, shown.schema_version):
+    if policy is None or shown.schema_version != features.SCHEMA:
+        return ()
+    mind = mind_of(policy)
+    if (policy.version, mind.version) != (shown.policy_version, shown.state_version):
         return ()
     candidates = np.frombuffer(shown.candidates).reshape(-1, len(features.CANDIDATE_FEATURES))
-    return _reasons(policy, np.frombuffer(shown.context), candidates, shown.chosen)
+    return _reasons(mind, mind.unpack(shown.state), (np.frombuffer(shown.context), candidates), shown.chosen)
 
 
 async def _look(rt: Runtime, whose: features.Whose, items: Sequence[signals.OpenItem]) -> _Scene:
@@ -186,25 +194,25 @@ async def _look(rt: Runtime, whose: features.Whose, items: Sequence[signals.Open
     return _Scene(items, known, features.late(rt, whose.readings, now))
 
 
-async def _choose(rt: Runtime, scene: _Scene) -> _Choice:
+async def _choose(rt: Runtime, scene: _Scene, state: Any) -> _Choice:
     """Rank within the time budget; a policy that raises or is late is replaced by `random`, and the log says so."""
     seed = new_seed()
     try:
         async with rt.clock.timeout(POLICY_BUDGET_S):
-            return await asyncio.to_thread(_ranked, rt.policy, scene, seed)
+            return await asyncio.to_thread(_ranked, mind_of(rt.policy), state, scene, seed)
     except Exception as error:  # noqa: BLE001 -- whatever a policy does, the person gets a tip
         _log.warning("policy.fallback", policy=rt.policy.name, cause=type(error).__name__)
-    return replace(_ranked(POLICIES["random"], scene, seed), is_fallback=True)
+    return replace(_ranked(mind_of(POLICIES["random"]), None, scene, seed), is_fallback=True)
 
 
-def _ranked(policy: Policy, scene: _Scene, seed: int) -> _Choice:
+def _ranked(mind: Mind, state: Any, scene: _Scene, seed: int) -> _Choice:
     """Rank and draw; the draw has a stream of its own, so that it replays whatever the policy took from the seed."""
     known = scene.known
-    ranking = policy.rank(known.context, known.candidates, np.random.default_rng(seed))
+    ranking = mind.policy.rank(state, known.context, known.candidates, np.random.default_rng(seed))
     ranking = checked(ranking, len(scene.items))
     index = draw(ranking.propensities, np.random.default_rng([seed, 1]))
-    reasons = _reasons(policy, known.context, known.candidates, index)
-    return _Choice(scene, policy, seed, ranking, index, reasons)
+    reasons = _reasons(mind, state, (known.context, known.candidates), index)
+    return _Choice(scene, mind, state, seed, ranking, index, reasons)
 
 
 async def _serve(
@@ -238,17 +246,17 @@ async def _serve(
             async with rt.db.begin() as tx:
                 await tx.session.execute(_INSERT_DECISION, decision)
                 await tx.session.execute(_INSERT_IMPRESSION, impression)
-                tx.emit(TipServed(user_id, impression_id, decision_id, surface, choice.policy.name))
+                tx.emit(TipServed(user_id, impression_id, decision_id, surface, choice.mind.policy.name))
     except (IntegrityError, NotFound):  # the latter: the item, or the person, went at the same moment
         return None
-    rt.metrics.decisions.labels(choice.policy.name, str(choice.is_fallback).lower()).inc()
+    rt.metrics.decisions.labels(choice.mind.policy.name, str(choice.is_fallback).lower()).inc()
     for name in {name for each in choice.scene.stale for name in features.fed_by(each.source)}:
         rt.metrics.feature_breaches.labels(name).inc()
-    _log.info("decided", decision_id=decision_id, impression_id=impression_id, policy=choice.policy.name)
+    _log.info("decided", decision_id=decision_id, impression_id=impression_id, policy=choice.mind.policy.name)
     return Served(
         tip=tip,
-        policy=choice.policy.name,
-        policy_version=choice.policy.version,
+        policy=choice.mind.policy.name,
+        policy_version=choice.mind.policy.version,
         propensity=propensity,
         reasons=choice.reasons,
         candidates=len(choice.scene.items),
@@ -260,8 +268,8 @@ async def _serve(
 def _row(choice: _Choice) -> dict[str, object]:
     """Return what a decision is replayed from."""
     return {
-        "policy": choice.policy.name,
-        "policy_version": choice.policy.version,
+        "policy": choice.mind.policy.name,
+        "policy_version": choice.mind.policy.version,
         "is_fallback": choice.is_fallback,
         "seed": choice.seed,
         "schema_version": features.SCHEMA,
@@ -271,16 +279,19 @@ def _row(choice: _Choice) -> dict[str, object]:
         "scores": choice.ranking.scores.tobytes(),
         "propensities": choice.ranking.propensities.tobytes(),
         "chosen": choice.index,
+        "state": choice.mind.pack(choice.state),
+        "state_version": choice.mind.version,
         "stale": stale_text(choice.scene.stale),
         "missing": json.dumps(choice.scene.known.missing),
     }
 
 
-def _reasons(policy: Policy, context: Array, candidates: Array, chosen: int) -> tuple[Reason, ...]:
+def _reasons(mind: Mind, state: Any, scene: tuple[Array, Array], chosen: int) -> tuple[Reason, ...]:
     """Name the features that moved the choice; a feature that moved nothing is not a reason."""
-    contributions = policy.explain(context, candidates, chosen)
+    context, candidates = scene
+    told = mind.policy.explain(state, context, candidates, chosen).contributions
     return tuple(
-        Reason(feature.name, float(candidates[chosen, column]), float(contributions[column]))
+        Reason(feature.name, float(candidates[chosen, column]), float(told[column]))
         for column, feature in enumerate(features.CANDIDATE_FEATURES)
-        if contributions[column] != 0.0
+        if told[column] != 0.0
     )

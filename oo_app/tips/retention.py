@@ -22,7 +22,8 @@ async def purge_details(rt: Runtime, most: int) -> int:
 
 async def _blank_some(rt: Runtime) -> int:
     """Blank a batch: somebody who reacts meanwhile waits for no more than that."""
-    blank = {"context": b"", "candidate_ids": "[]", "candidates": b"", "scores": b"", "propensities": b""}
+    arrays = dict.fromkeys(("context", "candidates", "scores", "propensities", "state"), b"")
+    blank = {"candidate_ids": "[]", **arrays}
     async with rt.db.begin() as tx:
         is_old = (func.length(col(Decision.context)) > 0, col(Decision.at) <= tx.now - DETAILED_FOR)
         ids = (await tx.session.execute(select(col(Decision.id)).where(*is_old).limit(BATCH))).scalars().all()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ml.policies import POLICIES
-from ml.types import Array, Ranking, draw
+from ml.types import Array, Explanation, Logged, Ranking, Schema, draw
 from oo_app import features, tips
 from oo_app.kit.clock import FakeClock
 from oo_app.runtime import Runtime
@@ -27,11 +27,17 @@ class Scripted:
     name: str = "scripted"
     version: str = "7"
 
-    def rank(self, context: Array, candidates: Array, rng: np.random.Generator) -> Ranking:
+    def fresh(self, schema: Schema) -> None:
+        """Know nothing."""
+
+    def rank(self, state: None, context: Array, candidates: Array, rng: np.random.Generator) -> Ranking:
         return self.ranks(context, candidates, rng)
 
-    def explain(self, context: Array, candidates: Array, chosen: int) -> Array:
-        return self.explains(context, candidates, chosen)
+    def learn(self, state: None, logged: Logged) -> None:
+        """Learn nothing."""
+
+    def explain(self, state: None, context: Array, candidates: Array, chosen: int) -> Explanation:
+        return Explanation(self.explains(context, candidates, chosen))
 
 
 def certain(_context: Array, candidates: Array, _rng: np.random.Generator) -> Ranking:
@@ -116,7 +122,7 @@ async def test_a_decision_replays_to_the_same_answer(rt: Runtime, ranks: Callabl
         kept = await decision(rt, served.tip.impression_id)
         ids = json.loads(kept.candidate_ids)
         context, candidates = np.frombuffer(kept.context), np.frombuffer(kept.candidates).reshape(len(ids), -1)
-        again = policy.rank(context, candidates, np.random.default_rng(kept.seed))
+        again = policy.rank(None, context, candidates, np.random.default_rng(kept.seed))
         assert again.propensities.tolist() == np.frombuffer(kept.propensities).tolist()
         assert draw(again.propensities, np.random.default_rng([kept.seed, 1])) == kept.chosen
         assert served.propensity == again.propensities[kept.chosen]
