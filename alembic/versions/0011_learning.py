@@ -36,13 +36,15 @@ def upgrade() -> None:
     op.create_index("ix_lesson_user", "lesson", ["user_id", "impression_id"])
     op.create_table(
         "policy_state",
+        sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("policy", sa.String(length=40), nullable=False),
         sa.Column("version", sa.String(length=40), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("at", UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("user_id", "policy"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("user_id", "policy"),
     )
 
 

@@ -23,7 +23,9 @@ SECRET_COLUMNS = frozenset(
     {"access_token", "refresh_token", "cursor", "secrets", "browser_hash", "token_hash", "delivery_hash", "body_hash"}
 )
 SECRET_IDS = frozenset({"session", "flow"})  # hashes of what a browser holds
-NUMBERS = frozenset({"context", "candidates", "scores", "propensities"})  # float64, as a decision logs them
+NUMBERS = frozenset({"context", "candidate", "candidates", "scores", "propensities"})  # float64, as decisions log them
+STATES = frozenset({("decision", "state"), ("policy_state", "body")})  # numbers too, after the digest of their columns
+DIGEST_LENGTH = 16
 JSON_COLUMNS = frozenset({"candidate_ids", "payload", "counts", "stale", "missing"})
 FLOAT_BYTES = 8
 BATCH = 20
@@ -148,12 +150,21 @@ def _readable(vault: PersonVault, table: Table, row: dict[str, Any]) -> dict[str
         if name in JSON_COLUMNS:
             shown[name] = json.loads(value)
         elif name in NUMBERS:
-            shown[name] = list(struct.unpack(f"{len(value) // FLOAT_BYTES}d", value))
+            shown[name] = _numbers(value)
+        elif (table.name, name) in STATES:
+            shown[name] = _numbers(value[DIGEST_LENGTH:])
         elif value is not None and isinstance(table.c[name].type, LargeBinary):
             shown[name] = vault.open(value, Place(table.name, str(row["id"]), name))
     if table.name == "profile":
         shown["counts"] = features.by_weekday(shown["counts"])
+    if table.name == "lesson" and shown["schema_version"] in features.COLUMNS:
+        columns = dict(zip(("candidate", "context"), features.COLUMNS[shown["schema_version"]], strict=True))
+        shown |= {part: dict(zip(names, shown[part], strict=True)) for part, names in columns.items()}
     return _named(shown) if table.name == "decision" else shown
+
+
+def _numbers(stored: bytes) -> list[float]:
+    return list(struct.unpack(f"{len(stored) // FLOAT_BYTES}d", stored))
 
 
 def _named(decision: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ml.mind import Mind, mind
 from ml.types import Logged, Policy, Schema
 from oo_app import features
 from oo_app.kit.db import Tx
+from oo_app.kit.ids import new_id
 from oo_app.runtime import Runtime
 from oo_app.tips.models import Decision, Impression, Lesson, PolicyState, Reward
 
@@ -120,6 +121,7 @@ async def _fold(tx: Tx, of: Mind, user_id: str) -> None:
 
 async def _keep(tx: Tx, of: Mind, user_id: str, state: Any) -> None:
     row = {
+        "id": new_id(tx.now),
         "user_id": user_id,
         "policy": of.policy.name,
         "version": of.version,

@@ -117,9 +117,11 @@ class PolicyState(SQLModel, table=True):
     """What a policy knows of a person: the fold of their lessons under a version of the policy (`ml.store`)."""
 
     __tablename__ = "policy_state"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (UniqueConstraint("user_id", "policy"),)
 
-    user_id: str = Field(primary_key=True, foreign_key=USER, ondelete="CASCADE", max_length=36)
-    policy: str = Field(primary_key=True, max_length=40)
+    id: str = Field(primary_key=True, max_length=36)
+    user_id: str = Field(foreign_key=USER, ondelete="CASCADE")
+    policy: str = Field(max_length=40)
     version: str = Field(max_length=40)
     body: bytes
     at: datetime = Field(sa_type=UtcDateTime)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlmodel import SQLModel
 
+from ml.policies import POLICIES
 from oo_app import accounts, features, ops, tips
 from oo_app.connections import connection_id_of
 from oo_app.kit.clock import FakeClock
@@ -31,13 +33,16 @@ TABLES = [table.name for table in _tables_of_people(SQLModel.metadata)]
 
 async def with_everything(rt: Runtime, browser: Browser) -> str:
     """Let the person leave a row in every table; return their id."""
-    for action in ("snooze", "done", "dismiss"):
+    for action in ("snooze", "done"):
         served = await browser.recommend()
         await browser.react(served["tip"]["impression_id"], action)
+    caller = await accounts.caller(rt, browser.client.cookies.get(rt.settings.session_cookie))
+    served = await browser.recommend()
+    learner = replace(rt, policy=POLICIES["hybrid_v1"])
+    await tips.react(learner, caller.user_id, served["tip"]["impression_id"], "dismiss")
     await browser.recommend()
     await browser.client.get("/connect/todoist/start")
     await browser.post("/api/v1/tokens", {"name": "My terminal"})
-    caller = await accounts.caller(rt, browser.client.cookies.get(rt.settings.session_cookie))
     task = await todoist_task(rt, browser, served["tip"]["id"])
     await a_delivery(browser, user_id=task["user_id"], event_data=task)
     await with_calendar(rt, caller.user_id)

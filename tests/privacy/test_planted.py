@@ -152,7 +152,7 @@ def seals_of(database: Path, user_id: str) -> Iterator[tuple[Place, bytes]]:
         for table in tables:
             columns = {row["name"] for row in opened.execute(f"PRAGMA table_info('{table}')")}
             owner = "id" if table == "user" else "user_id"
-            if owner not in columns or table == "decision":  # whose bytes are numbers
+            if owner not in columns or table in {"decision", "lesson", "policy_state"}:  # whose bytes are numbers
                 continue
             for row in opened.execute(f'SELECT * FROM "{table}" WHERE {owner} = ?', (user_id,)):
                 for column in columns:

@@ -18,7 +18,7 @@ from oo_app.kit.errors import Conflict
 from oo_app.runtime import Runtime
 from oo_app.tips.learning import mind_of, state_of
 from oo_app.tips.models import Lesson, PolicyState, Reward
-from tests.people import a_person, a_tip, decision
+from tests.people import a_person, a_tip, decision, exported
 
 HYBRID = POLICIES["hybrid_v1"]
 
@@ -91,8 +91,7 @@ async def test_another_version_folds_the_record_anew(learner: Runtime):
     served = await a_tip(learner, ada.id)
     await tips.react(learner, ada.id, served.tip.impression_id, "done", dwell_ms=20_000)
     async with learner.db.begin() as tx:
-        row = await tx.session.get(PolicyState, (ada.id, HYBRID.name))
-        assert row is not None
+        row = (await tx.session.execute(select(PolicyState))).scalar_one()
         row.version, row.body = "an older one", b""
         tx.session.add(row)
 
@@ -148,3 +147,16 @@ async def test_any_interleaving_equals_a_clean_fold_of_the_record(learner: Runti
     assert len(told) > 5
     assert head.gram == pytest.approx(gram, abs=1e-9)
     assert head.pull == pytest.approx(pull, abs=1e-9)
+
+
+async def test_the_download_names_the_numbers_of_what_was_learnt(learner: Runtime):
+    ada = await a_person(learner)
+    served = await a_tip(learner, ada.id)
+    await tips.react(learner, ada.id, served.tip.impression_id, "done", dwell_ms=20_000)
+
+    told = await exported(learner, ada.id)
+
+    assert told["lesson"][0]["reward"] == 1.0
+    assert told["lesson"][0]["candidate"]["priority"] == 1.0
+    assert told["lesson"][0]["context"]["open_items"] == 3.0
+    assert told["policy_state"][0]["body"][0] == 1.0  # rounds
