@@ -159,11 +159,11 @@ def drawn(view: connections.ConnectionView, waiting: int, refused: int, now: dat
 
 
 def noted(view: connections.ConnectionView, waiting: int, refused: int) -> str:
-    """Say what a source is for until it is connected; then what is wrong, and what it has not been told yet."""
+    """Say what is wrong with a source, and what it has not been told yet; with neither, what it is for."""
     if view.state == "not_connected":
         return view.about
     trouble = LOCKED_OUT if view.state == "needs_attention" else ""
-    return f"{trouble} {waiting_in_words(waiting, refused, view.name)}".strip()
+    return f"{trouble} {waiting_in_words(waiting, refused, view.name)}".strip() or view.about
 
 
 def waiting_in_words(waiting: int, refused: int, name: str) -> str:

@@ -11,6 +11,7 @@ from oo_app.kit.addresses import Addresses, Ip
 from oo_app.kit.errors import Invalid, NotFound, NotSignedIn
 from oo_app.kit.http import Http
 from oo_app.runtime import Runtime, use
+from oo_app.sources.todoist import Todoist
 from state.connect import ConnectState, is_time_of_day, waiting_in_words
 from tests.browser import Browser
 from tests.conftest import Faults
@@ -31,7 +32,7 @@ async def test_load_shows_sources_and_preferences(tab: Tab) -> None:
     page = await tab.screen(ConnectState)
 
     row = next(row for row in page.rows if row.source == "todoist")
-    assert (row.name, row.state, row.is_connected, row.note) == ("Todoist", "Connected", True, "")
+    assert (row.name, row.state, row.is_connected, row.note) == ("Todoist", "Connected", True, Todoist.about)
     assert row.last_read == "Last read just now"
     assert page.learn_across_people is False
     assert page.allow_remote_ai is False
